@@ -1,0 +1,202 @@
+"""Tier 2: the places where a default load looks for certificates; imports nothing that ssl has not imported.
+
+What lives here: which places those are, and what each yields, as far as that can be told without OpenSSL. What must not:
+what follows from it.
+
+"In effect" means: OpenSSL may find a certificate there, so whoever set it up has roots. A place counts as in effect unless it
+certainly yields nothing, since loading a fallback beside it would widen somebody's trust.
+"""
+
+import _ssl
+import errno
+import os
+import re
+import stat
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What OpenSSL looks for: the subject's hash in eight hex digits, a dot, a number (by_dir.c). Its store loader, which reads
+# SSL_CERT_DIR as well since OpenSSL 3, takes a certificate from a `.r0`, too (file_store.c; measured on 3.0).
+HASHED_NAME = re.compile(r"[0-9a-fA-F]{8}\.r?[0-9]+\Z")
+# `file:/…`; a single letter is a Windows drive.
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+# With one of these OpenSSL fails as surely as we do. EMFILE, EIO and the like tell nothing about what it will find later.
+CERTAINLY_NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM})
+OF_THE_MOMENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.EINTR})
+LARGEST_BUNDLE = 64 * 1024 * 1024  # bytes; a larger file is in effect, unread
+
+NOTHING, IN_EFFECT, DEVICE = "nothing", "in effect", "device"
+
+
+class Place:
+    """Where a default load looks: `kind` (file, directory), `origin` (the variable's name, or "compiled-in"), `path`,
+    `state` (nothing, in effect, device) and `why` the state is that."""
+
+    __slots__ = ("kind", "origin", "path", "state", "why")
+
+    def __init__(self, kind: str, origin: str, path: str, state: str, why: str) -> None:
+        self.kind = kind
+        self.origin = origin
+        self.path = path
+        self.state = state
+        self.why = why
+
+    def __repr__(self) -> str:
+        return f"Place({self.kind!r}, {self.origin!r}, {self.path!r}, {self.state!r}, {self.why!r})"
+
+
+def places(environ: "Mapping[str, str]") -> "tuple[Place, ...]":
+    """Every place that a default load looks at now, after it has found nothing, and what is there."""
+    file_variable, file, directory_variable, directory = _ssl.get_default_verify_paths()
+    # OpenSSL ignores both variables in a process with raised privileges, and LibreSSL always: look at either side then.
+    try:
+        certain = _ssl.OPENSSL_VERSION.startswith("OpenSSL ") and not raised_privileges()
+    except OSError:
+        certain = False
+    found = []
+    if file_variable in environ:
+        found.append(_file(file_variable, environ[file_variable]))
+    if file_variable not in environ or not certain:
+        found.append(_file("compiled-in", file))
+    if directory_variable in environ:
+        found += _directories(directory_variable, environ[directory_variable])
+    if directory_variable not in environ or not certain:
+        found += _directories("compiled-in", directory)
+    return tuple(found)
+
+
+def _file(origin: str, path: str) -> Place:
+    if not path:
+        return Place("file", origin, path, NOTHING, "is empty")
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            return Place("file", origin, path, NOTHING, "is a directory")
+        if not stat.S_ISREG(mode):
+            return Place("file", origin, path, DEVICE, "is neither a file nor a directory, and taken at its word")
+        if not _may_hold_certificates(path):
+            return Place("file", origin, path, NOTHING, "holds no certificate")
+        # It holds something, and the load came back empty. If it gives a certificate now, it is somebody's choice.
+        scratch = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
+        scratch.load_verify_locations(path)
+        if scratch.cert_store_stats()["x509"]:
+            return Place("file", origin, path, IN_EFFECT, "holds certificates that the default load did not read")
+        return Place("file", origin, path, NOTHING, "holds no certificate")
+    except _ssl.SSLError as error:
+        return Place("file", origin, path, NOTHING, f"holds no certificate that can be read ({_reason(error)})")
+    except (OSError, ValueError) as error:
+        if _is_certain(error):
+            return Place("file", origin, path, NOTHING, f"cannot be read ({_reason(error)})")
+        return Place("file", origin, path, IN_EFFECT, f"cannot be looked at ({_reason(error)})")
+
+
+def _directories(origin: str, value: str) -> "list[Place]":
+    if not value:
+        return [Place("directory", origin, value, NOTHING, "is empty")]
+    if URI.match(value):
+        return [Place("directory", origin, value, IN_EFFECT, "is a URI, which OpenSSL 3 reads")]
+    paths = value.split(os.pathsep)
+    return [directory(origin, path, alone=len(paths) == 1) for path in paths]
+
+
+def directory(origin: str, path: str, alone: bool = True) -> Place:
+    """What a certificate directory at `path` yields; `alone`: not one of several in a list."""
+    if not path:
+        return Place("directory", origin, path, NOTHING, "is empty")
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode):
+            # OpenSSL 3 gives the whole value to its store loader, which reads files. In a list it reads none (measured).
+            if alone and _may_hold_certificates(path):
+                return Place("directory", origin, path, IN_EFFECT, "is a file, which OpenSSL 3 reads, too")
+            return Place("directory", origin, path, NOTHING, "is a file without a certificate" if alone else "is a file")
+        if not stat.S_ISDIR(mode):
+            return Place("directory", origin, path, DEVICE, "is neither a file nor a directory, and taken at its word")
+        count = hashed_entries(path, enough=1)
+    except (OSError, ValueError) as error:
+        if _is_certain(error):
+            return Place("directory", origin, path, NOTHING, f"cannot be read ({_reason(error)})")
+        return Place("directory", origin, path, IN_EFFECT, f"cannot be looked at ({_reason(error)})")
+    if count is None:
+        return Place("directory", origin, path, IN_EFFECT, "may be searched but not listed")
+    if count:
+        return Place("directory", origin, path, IN_EFFECT, "has hashed certificates, which OpenSSL reads when it needs them")
+    return Place("directory", origin, path, NOTHING, "has no readable file named like 9d04f354.0")
+
+
+def hashed_entries(path: str, enough: "int | None" = None) -> "int | None":
+    """How many hashed names in directory `path` lead to a readable regular file, counted up to `enough`; None if it may
+    be searched but not listed. Raises OSError where it cannot be known."""
+    try:
+        listing = os.scandir(path)
+    except PermissionError:
+        try:
+            os.stat(os.path.join(path, "00000000.0"))
+        except PermissionError:
+            return 0  # nor searched
+        except FileNotFoundError:
+            pass
+        return None
+    count = 0
+    with listing:
+        for entry in listing:
+            if HASHED_NAME.match(entry.name) and _is_readable_file(os.path.join(path, entry.name)):
+                count += 1
+                if count == enough:
+                    break
+    return count
+
+
+def _is_readable_file(path: str) -> bool:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        os.close(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
+    except OSError as error:
+        if _is_certain(error):
+            return False
+        raise
+    return True
+
+
+def _may_hold_certificates(path: str) -> bool:
+    """Whether the file at `path` has anything that OpenSSL could take for a certificate: a PEM line, or DER's first byte."""
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+        data = file.read(LARGEST_BUNDLE)
+    return data.startswith(b"\x30") or b"-----BEGIN " in data or len(data) == LARGEST_BUNDLE
+
+
+def _is_certain(error: "OSError | ValueError") -> bool:
+    return not isinstance(error, OSError) or error.errno in CERTAINLY_NOTHING  # ValueError: a NUL in the path
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether `error` is of the moment (no descriptor or memory left, a disk's hiccup) and tells nothing about next time."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in OF_THE_MOMENT)
+
+
+def _reason(error: "OSError | ValueError") -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def raised_privileges() -> bool:
+    """Whether this process may do what the user who started it may not (set-user-ID, file capabilities).
+
+    As glibc's secure_getenv: real and effective ids differ, or the kernel says AT_SECURE (getauxval(3), number 23).
+    Raises OSError where the kernel's word cannot be read.
+    """
+    if not hasattr(os, "getuid"):
+        return False
+    if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
+        return True
+    try:
+        with open("/proc/self/auxv", "rb") as file:
+            data = file.read(65536)
+    except FileNotFoundError:  # not Linux, or no /proc
+        return False
+    size = 8 if sys.maxsize > 2**32 else 4
+    numbers = [int.from_bytes(data[at : at + size], sys.byteorder) for at in range(0, len(data), size)]
+    return dict(zip(numbers[::2], numbers[1::2], strict=False)).get(23, 0) != 0

@@ -1,0 +1,241 @@
+"""Tier 1: once `ssl` has been executed; imports nothing that ssl has not imported.
+
+What lives here: the light stand-ins for ``SSLContext.load_default_certs`` and ``ssl.create_default_context``, and the one
+question they ask: did this default load find nothing? On a healthy machine nothing else of this package ever runs, so
+what must not live here is anything that such a machine does not need.
+"""
+
+import _frozen_importlib
+import _ssl
+import _thread
+import os
+from types import MethodType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+    from ._detect import Verdict
+    from ._fallback import Outcome
+    from ._settings import Settings
+    from .auto import Finder
+
+DOORS = ("load_default_certs", "create_default_context")
+
+
+def watch(module: "ModuleType", finder: "Finder") -> None:
+    """Put stand-ins into `module` if it is made of this interpreter's own ``_ssl``; a second time changes nothing."""
+    owner = _owner_of_the_load(getattr(module, "SSLContext", None))
+    if owner is None:
+        return
+    hook = finder.hook
+    if hook is None:
+        hook = finder.hook = Hook()
+    for site in hook.sites:
+        if site.module is module and site.owner is owner:
+            return
+    site = Site(hook, module, owner)
+    hook.sites.append(site)
+    for name in DOORS:
+        site.place(name, StandIn(site, name, site.originals[name]))
+
+
+def _owner_of_the_load(context_class: "Any") -> "type[Any] | None":
+    """The class whose ``load_default_certs`` all others inherit or call; None for what is not the real ``ssl``.
+
+    The first in the line of ancestors: gevent and truststore put subclasses in the place of ``ssl.SSLContext``.
+    """
+    if isinstance(context_class, type):
+        for ancestor in reversed(context_class.__mro__):
+            if "load_default_certs" in vars(ancestor) and issubclass(ancestor, _ssl._SSLContext):
+                return ancestor
+    return None
+
+
+class Hook:
+    """What this interpreter's hook knows. Hangs on the finder and on the stand-ins, never on ``sys.modules``."""
+
+    __slots__ = ("half_imported", "loading", "lock", "off", "outcome", "proven", "said", "settings", "sites", "verdict")
+
+    def __init__(self) -> None:
+        self.off = False  # after uninstall(): whoever still holds a stand-in or a wrapper gets the original's behaviour
+        self.sites: list[Site] = []  # one; one more for each importlib.reload(ssl)
+        self.verdict: Verdict | int | None = None  # on the last default load; a number: so many certificates were found
+        self.said: set[str] = set()  # what has been recorded: once for each process and reason
+        # The rest is for `_fallback`.
+        self.lock = _thread.RLock()
+        self.loading: set[int] = set()  # threads
+        self.settings: Settings | None = None
+        self.outcome: Outcome | None = None
+        self.proven = False  # a fallback has been loaded to its end: everything it needs is imported
+        self.half_imported: tuple[str, ...] = ()  # in a fork's child: by threads that only the parent has
+        if hasattr(os, "register_at_fork"):
+            # In the child alone, and waiting for nothing: taking our lock before a fork would deadlock with logging's hook.
+            os.register_at_fork(after_in_child=self._after_fork)
+
+    def _after_fork(self) -> None:
+        me = _thread.get_ident()
+        self.lock = _thread.RLock()
+        self.loading &= {me}
+        # An import of one of these would wait for ever: nobody is left to finish it (importlib keeps no hook for that).
+        locks = [(name, lock()) for name, lock in getattr(_frozen_importlib, "_module_locks", {}).items()]
+        self.half_imported = tuple(name for name, lock in locks if getattr(lock, "owner", None) not in (None, me))
+
+
+class Site:
+    """One executed ``ssl`` module, the originals that stand in it, and the two doors in the place of those.
+
+    The doors take what wrapt gives its wrappers, so both layers share them. `instance` is None for a call through the
+    class or the module.
+    """
+
+    __slots__ = ("hook", "module", "originals", "owner", "placed")
+
+    def __init__(self, hook: Hook, module: "ModuleType", owner: "type[Any]") -> None:
+        self.hook = hook
+        self.module = module  # at interpreter shutdown sys.modules["ssl"] may be gone
+        self.owner = owner
+        self.originals: dict[str, Any] = {name: vars(self.holder(name))[name] for name in DOORS}
+        self.placed: dict[str, Any] = {}
+
+    def holder(self, name: str) -> "Any":
+        """The object whose attribute `name` is: the class or the module."""
+        return self.owner if name == "load_default_certs" else self.module
+
+    def place(self, name: str, thing: "Any") -> None:
+        """Put `thing` where attribute `name` is looked up."""
+        setattr(self.holder(name), name, thing)
+        self.placed[name] = thing
+
+    def load_default_certs(self, wrapped: "Any", instance: "Any", args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Any":
+        """The door that nearly every default load goes through."""
+        context, rest = (args[0], args[1:]) if instance is None and args else (instance, args)
+        before = None if self.hook.off else certificates(context)
+        result = wrapped(*args, **kwargs)
+        if before is not None:
+            self._ask(context, before, rest[0] if rest else kwargs.get("purpose"))
+        return result
+
+    def create_default_context(
+        self,
+        wrapped: "Any",
+        instance: "Any",  # noqa: ARG002  # a function of the module has none
+        args: "tuple[Any, ...]",
+        kwargs: "dict[str, Any]",
+    ) -> "Any":
+        """The door for a context class whose own ``load_default_certs`` never reaches ours."""
+        context = wrapped(*args, **kwargs)
+        explicit = kwargs.get("cafile") or kwargs.get("capath") or kwargs.get("cadata")
+        if not self.hook.off and not explicit and not self._comes_by(type(context)):
+            self._ask(context, 0, args[0] if args else kwargs.get("purpose"), foreign_load=True)
+        return context
+
+    def _comes_by(self, kind: "type[Any]") -> bool:
+        for ancestor in kind.__mro__:
+            if "load_default_certs" in vars(ancestor):
+                return vars(ancestor)["load_default_certs"] is self.placed["load_default_certs"]
+        return True  # not a context at all
+
+    def _ask(self, context: "Any", before: int, purpose: "Any", foreign_load: bool = False) -> None:
+        """Did the default load into `context`, which held `before` certificates, find nothing?"""
+        hook = self.hook
+        after = certificates(context)
+        if after is None or after > before:
+            hook.verdict = after
+            return
+        try:
+            from . import _detect
+
+            hook.verdict = verdict = _detect.judge(_detect.facts(self, context, before, purpose, foreign_load))
+            if verdict.code != "empty":
+                return
+            from . import _fallback
+
+            _fallback.provide(self, context, verdict)
+        except Exception as fault:  # out of memory or descriptors, our files gone: the load has found nothing, no more
+            _complain(hook, fault)
+
+
+def certificates(context: "Any") -> "int | None":
+    """How many certificates the store of `context` holds; None where that cannot be known (truststore's class)."""
+    try:
+        return context.cert_store_stats()["x509"]  # type: ignore[no-any-return]  # whatever class this is
+    except Exception:
+        return None
+
+
+def _complain(hook: Hook, fault: Exception) -> None:
+    try:
+        from . import _say
+
+        _say.warning(hook.said, f"fallback-roots: no roots loaded: {type(fault).__name__}: {fault}")
+    except Exception:  # the very files that would say it may be the ones that are missing
+        pass
+
+
+class StandIn:
+    """Stands in the place of a function of ``ssl``, calls it through a door of `Site`, and passes for it otherwise.
+
+    A class and not a closure, for the sake of pickle: a closure that somebody holds while another object has taken its
+    place (the wrapt layer, at the first empty load) could not be pickled any more.
+    """
+
+    # A property named __module__ would make that of the class an object which is no string; the instance's dict does not.
+    __slots__ = ("__dict__", "_door", "_name", "_original", "_site")
+
+    def __init__(self, site: Site, name: str, original: "Any") -> None:
+        fill = object.__setattr__
+        fill(self, "_site", site)
+        fill(self, "_name", name)
+        fill(self, "_door", getattr(site, name))
+        fill(self, "_original", original)
+        for told in ("__module__", "__doc__"):  # the two that every class has, so that __getattr__ is not asked
+            fill(self, told, getattr(original, told, None))
+
+    def __call__(self, /, *args: "Any", **kwargs: "Any") -> "Any":
+        return self._door(self._original, None, args, kwargs)
+
+    def __get__(self, instance: "Any", owner: "type[Any] | None" = None) -> "Any":
+        return self if instance is None else MethodType(self, instance)
+
+    @property
+    def __wrapped__(self) -> "Any":
+        return self._original
+
+    @property  # type: ignore[misc]  # for isinstance; nobody sets it
+    def __class__(self) -> "Any":
+        return self._original.__class__
+
+    def __getattr__(self, name: str) -> "Any":
+        return getattr(self._original, name)
+
+    def __setattr__(self, name: str, value: "Any") -> None:
+        setattr(self._original, name, value)
+        if name in self.__dict__:
+            object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._original, name)
+
+    def __repr__(self) -> str:
+        return repr(self._original)
+
+    def __copy__(self) -> "StandIn":
+        return self
+
+    def __deepcopy__(self, memo: "Any") -> "StandIn":
+        return self
+
+    def __reduce_ex__(self, protocol: "Any") -> "Any":
+        return by_name(self, self._site, self._name)
+
+
+def by_name(thing: "Any", site: Site, name: str) -> "Any":
+    """Pickle `thing` as what functions are pickled as: a name, which a process without this package can look up, too."""
+    qualname = thing.__qualname__
+    if site.placed.get(name) is thing and vars(site.holder(name)).get(name) is thing:
+        return qualname
+    import pkgutil
+
+    return pkgutil.resolve_name, (f"{thing.__module__}:{qualname}",)
