@@ -1,0 +1,273 @@
+"""Tier 3: what was chosen; imports platformdirs, and a TOML reader only where a file exists.
+
+What lives here: the settings, their places, and every fault that a place can have. What must not: anything that looks at
+the roots themselves, which `_sources` does. The rule: if it cannot be known what was chosen, nothing is chosen.
+
+Precedence, lowest to highest, key by key: built-in defaults; site files; the user's file; ``{sys.prefix}/fallback-roots.toml``
+(``FALLBACK_ROOTS_CONFIG`` names one file to use in place of all of these); ``FALLBACK_ROOTS_<KEY>`` variables.
+"""
+
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import _places, auto
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LARGEST_FILE = 1024 * 1024  # bytes
+PREFIX = "FALLBACK_ROOTS_"
+TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class Key(NamedTuple):
+    """One setting: its type (path or bool), the value where nobody says anything, and what it means."""
+
+    type: str
+    default: Any
+    meaning: str
+
+
+KEYS = {
+    "cafile": Key("path", None, "PEM bundle to load"),
+    "capath": Key("path", None, "OpenSSL hashed directory to load"),
+    "certifi": Key("bool", None, "load certifi's roots; the default is true when neither of the above is set, else false"),
+    "prefer_system": Key("bool", False, "first look where operating systems keep their bundle, and use that alone if found"),
+    "honor_ssl_env": Key("bool", False, "where SSL_CERT_FILE or SSL_CERT_DIR is set, never use the fallback"),
+    "disable": Key("bool", False, "off"),
+}
+
+
+class File(NamedTuple):
+    """A config file: where, whose (site, user, environment, or the variable's name), is it there, all its faults."""
+
+    path: str
+    origin: str
+    exists: bool
+    problems: tuple[str, ...] = ()
+
+
+class Settings(NamedTuple):
+    """The merged settings, where each value came from, the files that were looked at, and all faults."""
+
+    values: dict[str, Any]
+    origins: dict[str, str]
+    files: tuple[File, ...]
+    problems: tuple[str, ...]
+
+
+def read(environ: "Mapping[str, str]" = os.environ) -> Settings:
+    """Read all places and merge them. Faults are in the result; an error that may pass (EMFILE, no memory) is raised."""
+    problems: list[str] = []
+    raised = _raised(environ, problems)
+    values = {name: key.default for name, key in KEYS.items()}
+    origins = dict.fromkeys(KEYS, "default")
+    files = []
+    for path, origin in places(environ, raised, problems):
+        file, said = _read_file(path, origin, raised)
+        files.append(file)
+        problems += file.problems
+        values.update(said)
+        origins.update(dict.fromkeys(said, path))
+    for name, (variable, value) in _variables(environ, raised, problems).items():
+        values[name], origins[name] = value, variable
+    if values["certifi"] is None:
+        values["certifi"] = not (values["cafile"] or values["capath"])
+    return Settings(values, origins, tuple(files), tuple(problems))
+
+
+def _raised(environ: "Mapping[str, str]", problems: list[str]) -> bool:
+    """Whether environment and user have no say, as with OpenSSL's own variables."""
+    try:
+        return _places.raised_privileges()
+    except PermissionError as error:
+        if any(name.startswith(PREFIX) for name in environ):
+            problems.append(
+                f"/proc/self/auxv: cannot be read ({error.strerror}), so it is unknown whether {PREFIX} variables may be obeyed"
+            )
+        return True
+
+
+def places(environ: "Mapping[str, str]", raised: bool, problems: list[str]) -> list[tuple[str, str]]:
+    """Path and origin of every config file that has a say, lowest precedence first, whether it exists or not."""
+    variable = PREFIX + "CONFIG"
+    if variable in environ and not raised:
+        path = environ[variable]
+        if path.lower() == os.devnull.lower():
+            return []
+        named = os.path.expanduser(path)
+        if os.path.isabs(named):
+            return [(named, variable)]
+        problems.append(f"{variable}={_shown(path)} names no file (expected an absolute path, or {os.devnull} for no file)")
+        return []
+    found = []
+    try:
+        found += [(directory, "site") for directory in _site_directories(environ, raised)]
+        if not raised:
+            found.append((_platformdirs().user_config_dir, "user"))
+    except MemoryError:
+        raise
+    except Exception as error:
+        if _places.may_pass(error):
+            raise
+        problems.append(f"platformdirs: cannot tell where config files are ({type(error).__name__}: {error})")
+    files = [(os.path.join(directory, "config.toml"), origin) for directory, origin in found]
+    files.append((os.path.join(sys.prefix, "fallback-roots.toml"), "environment"))
+    return [(path, origin) for path, origin in files if os.path.isabs(path)]  # the current directory never has a say
+
+
+def _platformdirs() -> Any:
+    from platformdirs import PlatformDirs
+
+    return PlatformDirs("fallback-roots", appauthor=False, multipath=True)
+
+
+def _site_directories(environ: "Mapping[str, str]", raised: bool) -> "Iterator[str]":
+    if raised and "XDG_CONFIG_DIRS" in environ:  # what platformdirs says without the variable
+        root = "/Library/Application Support" if sys.platform == "darwin" else "/etc/xdg"
+        return iter([os.path.join(root, "fallback-roots")])
+    directories: str = _platformdirs().site_config_dir
+    return reversed(directories.split(os.pathsep))  # the first of the list has the highest precedence
+
+
+def _variables(environ: "Mapping[str, str]", raised: bool, problems: list[str]) -> dict[str, tuple[str, Any]]:
+    said: dict[str, tuple[str, Any]] = {}
+    for variable in sorted(environ):
+        name = variable[len(PREFIX) :].lower()
+        if not variable.startswith(PREFIX) or name == "config":
+            continue
+        text = environ[variable]
+        if name == "disable":
+            if text.strip():
+                said[name] = variable, auto.is_off(environ)
+        elif raised:
+            continue
+        elif name not in KEYS:
+            expected = ", ".join(PREFIX + known.upper() for known in ("config", *KEYS))
+            problems.append(f"{variable}: is not a variable of fallback-roots (expected one of {expected})")
+        elif KEYS[name].type == "bool":
+            word = text.strip().lower()
+            if word in TRUE or word in FALSE:
+                said[name] = variable, word in TRUE
+            else:
+                problems.append(f"{variable}={_shown(text)} is not a boolean (1, true, yes, on, 0, false, no or off)")
+        else:
+            path = os.path.expanduser(text)
+            if os.path.isabs(path):
+                said[name] = variable, path
+            else:
+                problems.append(f"{variable}={_shown(text)} is not an absolute path")
+    return said
+
+
+def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, Any]]:
+    """The file at `path` with its faults, and what its sound lines say."""
+    named = origin == PREFIX + "CONFIG"
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)  # not inherited (PEP 446); does not wait for a FIFO's other end
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and os.path.lexists(path):
+            return File(path, origin, True, (f"{path}: is a link to a file that does not exist",)), {}
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not named:
+            return File(path, origin, False), {}
+        if _places.may_pass(error):
+            raise
+        return File(path, origin, True, (f"{path}: cannot be opened ({error.strerror})",)), {}
+    with open(descriptor, "rb") as file:
+        problem = _distrust(os.fstat(descriptor), named)
+        data = b"" if problem else file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        problem = f"is larger than {LARGEST_FILE} bytes"
+    if problem:
+        return File(path, origin, True, (f"{path}: {problem}",)), {}
+    try:
+        table = _parse(data)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if _places.may_pass(error):
+            raise
+        return File(path, origin, True, (f"{path}: {_parse_problem(error)}",)), {}
+    problems: list[str] = []
+    said = {}
+    for name, value in table.items():
+        try:
+            said[name] = _checked(name, value, os.path.dirname(path), raised)
+        except ValueError as error:
+            problems.append(f"{path}: {name} = {_shown(value)} {error}")
+    return File(path, origin, True, tuple(problems)), said
+
+
+def _distrust(status: os.stat_result, named: bool) -> str | None:
+    """Why the open file is not to be read; one that the environment names may belong to anybody."""
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file"
+    if named or not hasattr(os, "getuid"):
+        return None
+    # Containers run under arbitrary user ids, in an environment that somebody else built.
+    if status.st_uid not in (0, os.geteuid()) and not _owns(status.st_uid, sys.prefix):
+        return f"is owned by user id {status.st_uid} (expected root, this process's user or the owner of {sys.prefix})"
+    if status.st_mode & stat.S_IWOTH:
+        return f"is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
+    return None
+
+
+def _owns(user: int, path: str) -> bool:
+    try:
+        return os.stat(path).st_uid == user
+    except OSError as error:
+        if _places.may_pass(error):
+            raise
+        return False
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    text = data.decode("utf-8-sig")
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    table: dict[str, Any] = tomllib.loads(text)
+    return table
+
+
+def _parse_problem(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not UTF-8 (byte {error.start})"
+    if isinstance(error, ValueError):  # TOMLDecodeError
+        return f"is not TOML ({error})"
+    return f"cannot be read as TOML ({type(error).__name__}: {error})"
+
+
+def _checked(name: str, value: Any, directory: str, raised: bool) -> Any:
+    """`value` as the setting `name`; a path is relative to `directory`. Raises ValueError with what was expected."""
+    key = KEYS.get(name)
+    if key is None:
+        raise ValueError(f"is not a setting (expected one of {', '.join(KEYS)})")
+    if key.type == "bool":
+        if not isinstance(value, bool):
+            raise ValueError("is not a boolean (true or false)")
+        return value
+    if not isinstance(value, str):
+        raise ValueError("is not a string (a path)")
+    if not value or "\0" in value:
+        raise ValueError("is not a path")
+    if not value.startswith("~"):
+        return os.path.join(directory, value)
+    path = os.path.expanduser(value)
+    if raised or not os.path.isabs(path):
+        raise ValueError("cannot be expanded to an absolute path")
+    return path
+
+
+def _shown(value: Any) -> str:
+    """`value` as TOML would have it, on one line of bounded length."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = repr(value)
+    if isinstance(value, str):
+        text = '"' + text[1:-1].replace('"', '\\"') + '"'
+    return text if len(text) <= 100 else text[:97] + "..."

@@ -1,0 +1,233 @@
+"""Tier 3: where roots come from; imports certifi, and that only when it is chosen.
+
+What lives here: certifi, a bundle (cafile), a hashed directory (capath), and the places where operating systems keep
+theirs. What must not: the decision whether any of them may be loaded.
+"""
+
+import _ssl
+import os
+import re
+import stat
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import _places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._settings import Settings
+
+# A body of base64 has no hyphen; so an unfinished block ends at the next line of hyphens and costs no second look.
+BLOCK = re.compile(r"-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X509 )?CERTIFICATE-----")
+BEGIN = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
+TRUSTED = "-----BEGIN TRUSTED CERTIFICATE-----"
+
+# Where operating systems keep their roots, most specific first, with who keeps them there. From Go's crypto/x509
+# (root_linux.go, root_bsd.go, root_solaris.go, root_aix.go), openssl-probe's list, and what Fedora 44 has left.
+SYSTEM_BUNDLES = (
+    ("/etc/ssl/certs/ca-certificates.crt", "Debian, Ubuntu, Gentoo, Arch"),
+    ("/etc/pki/tls/certs/ca-bundle.crt", "Fedora, RHEL 6"),
+    ("/etc/ssl/ca-bundle.pem", "openSUSE"),
+    ("/etc/pki/tls/cacert.pem", "OpenELEC"),
+    ("/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "CentOS, RHEL 7, Fedora 44"),
+    ("/etc/ssl/cert.pem", "Alpine, OpenBSD, macOS"),
+    ("/etc/pki/tls/cert.pem", "Fedora, RHEL"),
+    ("/usr/local/etc/ssl/cert.pem", "FreeBSD"),
+    ("/usr/local/share/certs/ca-root-nss.crt", "DragonFly, FreeBSD"),
+    ("/etc/openssl/certs/ca-certificates.crt", "NetBSD"),
+    ("/etc/certs/ca-certificates.crt", "Solaris 11.2"),
+    ("/etc/ssl/certs/ca-bundle.crt", "NixOS"),
+    ("/etc/ssl/certs/cacert.pem", "OmniOS"),
+    ("/opt/etc/ssl/certs/ca-certificates.crt", "Entware"),
+    ("/system/etc/security/cacerts.pem", "Android, Termux"),
+    ("/var/ssl/certs/ca-bundle.crt", "AIX"),
+)
+SYSTEM_DIRECTORIES = (
+    ("/etc/ssl/certs", "Debian, Ubuntu, Alpine, openSUSE"),
+    ("/etc/pki/tls/certs", "Fedora, RHEL"),
+    ("/system/etc/security/cacerts", "Android"),
+    ("/etc/openssl/certs", "NetBSD"),
+    ("/usr/share/certs/trusted", "FreeBSD"),
+    ("/usr/local/share/certs", "FreeBSD"),
+    ("/etc/certs/CA", "Solaris"),
+    ("/usr/local/ssl/certs", "OpenSSL's own default"),
+)
+
+
+class Source(NamedTuple):
+    """One source of roots and what came of it.
+
+    `kind`: certifi, cafile, capath or system. `path`: where it is; None for a certifi that is in no file. `certificates`: how
+    many it gave (for a directory the number of its hashed entries, None where it cannot be listed). `problem`: a sentence
+    saying what is wrong with it, or None. A source may have a problem and yet give its good certificates.
+    """
+
+    kind: str
+    path: str | None
+    certificates: int | None
+    problem: str | None = None
+
+
+class Found(NamedTuple):
+    """A source before it is loaded: the `text` of a bundle, or neither for a directory, or the `problem` with it."""
+
+    kind: str
+    path: str | None
+    text: str | None = None
+    problem: str | None = None
+
+
+def load(context: Any, settings: "Settings") -> tuple[Source, ...]:
+    """Load what `settings` choose into `context`: each source by itself, so that a broken one costs no other its roots."""
+    values = settings.values
+    if values["prefer_system"]:
+        for found in system():
+            source = load_one(context, found)
+            if source.certificates != 0:
+                return (source,)
+    return tuple(load_one(context, found) for found in named(values))
+
+
+def named(values: dict[str, Any]) -> "Iterator[Found]":
+    """The sources that the settings' `values` name, in the order of the settings' table."""
+    if values["cafile"]:
+        yield bundle("cafile", values["cafile"])
+    if values["capath"]:
+        yield hashed_directory("capath", values["capath"])
+    if values["certifi"]:
+        yield certifi()
+
+
+def certifi() -> Found:
+    """certifi's roots, by the first way that works: they need not be in a file (zip, frozen and in-memory importers)."""
+    try:
+        import certifi as package
+    except Exception as error:
+        _reraise_if_it_may_pass(error)
+        return Found("certifi", None, problem=f"certifi: cannot be imported ({type(error).__name__}: {error})")
+    where = getattr(package, "__file__", None)
+    reasons = []
+    for way in (_contents, _where, _resource, _get_data):
+        try:
+            return Found("certifi", where, way(package))
+        except Exception as error:
+            _reraise_if_it_may_pass(error)
+            reasons.append(f"{type(error).__name__}: {error}")
+    problem = f"certifi: gives no roots ({reasons[0]})"
+    if where is not None and "dist-packages" in where:
+        problem += "; Debian's certifi reads the system's bundle, which apt-get install ca-certificates brings"
+    return Found("certifi", where, problem=problem)
+
+
+def _contents(package: Any) -> str:
+    return package.contents()  # type: ignore[no-any-return]  # certifi has had it since 2018
+
+
+def _where(package: Any) -> str:  # py2exe: the file is there, the resource is not
+    with open(package.where(), encoding="ascii", errors="ignore") as file:
+        return file.read()
+
+
+def _resource(package: Any) -> str:
+    reader = package.__loader__.get_resource_reader(package.__name__)
+    with reader.open_resource("cacert.pem") as file:
+        return file.read().decode("ascii", "ignore")  # type: ignore[no-any-return]  # whatever reader this is
+
+
+def _get_data(package: Any) -> str:  # a loader that has nothing else
+    data = package.__loader__.get_data(os.path.join(os.path.dirname(package.__file__), "cacert.pem"))
+    return data.decode("ascii", "ignore")  # type: ignore[no-any-return]  # likewise
+
+
+def bundle(kind: str, path: str) -> Found:
+    """The text of the PEM file at `path`."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)  # does not wait for a FIFO's other end
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return Found(kind, path, problem=f"{path}: is not a regular file (expected a PEM bundle)")
+            data = file.read(_places.LARGEST_BUNDLE + 1)
+    except (OSError, ValueError) as error:
+        _reraise_if_it_may_pass(error)
+        return Found(kind, path, problem=f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")
+    if len(data) > _places.LARGEST_BUNDLE:
+        return Found(kind, path, problem=f"{path}: is larger than {_places.LARGEST_BUNDLE} bytes")
+    return Found(kind, path, data.decode("ascii", "ignore"))  # comments may be in any encoding
+
+
+def hashed_directory(kind: str, path: str) -> Found:
+    """The OpenSSL hashed directory at `path`; what OpenSSL takes is a list, so the list's separator must not be in it."""
+    if os.pathsep in path:
+        return Found(kind, path, problem=f"{path}: contains {os.pathsep!r} (expected one directory)")
+    place = _places.directory(kind, path, alone=False)
+    if place.state != _places.IN_EFFECT:
+        return Found(kind, path, problem=f"{path}: {place.why} (expected a hashed directory, as openssl rehash makes it)")
+    return Found(kind, path)
+
+
+def system() -> "Iterator[Found]":
+    """Every bundle and hashed directory that an operating system is known to keep and that is there; broken ones, too."""
+    for path, _ in SYSTEM_BUNDLES:
+        if os.path.exists(path):
+            yield bundle("system", path)
+    for path, _ in SYSTEM_DIRECTORIES:
+        if os.path.exists(path):
+            yield hashed_directory("system", path)
+
+
+def load_one(context: Any, found: Found) -> Source:
+    """Load one source into `context`, a bundle's good certificates if it has bad ones.
+
+    Raises the audit event ``fallback_roots.load`` (path or kind of the source, number of certificates in it) before.
+    """
+    kind, path, text, problem = found
+    where = path or kind
+    if problem:
+        return Source(kind, path, 0, problem)
+    if text is None:
+        count = _places.hashed_entries(where)
+        sys.audit("fallback_roots.load", where, count)
+        _load_locations(context, capath=where)
+        return Source(kind, path, count)
+    starts = [match.start() for match in BEGIN.finditer(text)]
+    if not starts:
+        return Source(kind, path, 0, f"{where}: holds no certificate (expected PEM: -----BEGIN CERTIFICATE-----)")
+    sys.audit("fallback_roots.load", where, len(starts))
+    blocks = {match.start(): match[0] for match in BLOCK.finditer(text)}
+    if len(blocks) == len(starts) and _refusal(context, "\n".join(blocks.values())) is None:
+        return Source(kind, path, len(starts))
+    bad = []
+    for number, start in enumerate(starts, 1):
+        if start in blocks:
+            refusal = _refusal(context, blocks[start])
+        elif text.startswith(TRUSTED, start):
+            refusal = "is a TRUSTED CERTIFICATE, whose restrictions Python cannot load"
+        else:
+            refusal = "does not end"
+        if refusal is not None:
+            bad.append(f"number {number}, in line {text.count(chr(10), 0, start) + 1}, {refusal}")
+    if not bad:
+        return Source(kind, path, len(starts))
+    problem = f"{where}: {len(bad)} of {len(starts)} certificates cannot be loaded: {bad[0]}"
+    return Source(kind, path, len(starts) - len(bad), problem)
+
+
+def _refusal(context: Any, pem: str) -> str | None:
+    """Why OpenSSL does not take `pem`; None if it does, and then `context` has it."""
+    try:
+        _load_locations(context, cadata=pem)
+    except _ssl.SSLError as error:
+        return f"is refused by OpenSSL ({error.reason or error})"
+    return None
+
+
+def _load_locations(context: Any, **what: str) -> None:
+    # The class's own and not the object's: a subclass may do other things when the program names its roots.
+    _ssl._SSLContext.load_verify_locations(context, **what)
+
+
+def _reraise_if_it_may_pass(error: Exception) -> None:
+    if _places.may_pass(error):
+        raise error
