@@ -1,0 +1,200 @@
+"""Tier 3: the first empty load; imports settings and sources, with all that these import, inside the lock.
+
+What lives here: the policy, top to bottom, and the one place that swallows our own faults: whatever happens, the program's
+default load has found what it would have found without us, or the chosen fallback, and nothing between.
+"""
+
+import _ssl
+import _thread
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import _detect, _say, _watch, auto, errors
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from ._settings import Settings
+    from ._sources import Source
+    from ._watch import Site
+
+
+class Outcome(NamedTuple):
+    """What came of the fallback.
+
+    `code`: ``loaded``, ``disabled``, ``honored`` (``honor_ssl_env``), ``fault`` (the settings cannot be known, or a fault of
+    the moment), ``broken`` (no chosen source gave a certificate). `sources`: a tuple of `Source`. `problems`: a tuple of
+    sentences.
+    """
+
+    code: str
+    sources: "tuple[Source, ...]" = ()
+    problems: tuple[str, ...] = ()
+
+
+class Status(NamedTuple):
+    """What the hook of this interpreter has come to.
+
+    `state`: ``absent``, ``disabled``, ``armed`` (waits for ssl), ``watching`` (stand-ins are in ssl), ``patched`` (wrapt
+    wrappers are). `verdict`: on the last default load that added no certificate, or None. `found`: how many certificates
+    the store held after the last default load that added some, or None. `outcome`: of the last fallback, or None.
+    """
+
+    state: str
+    verdict: "_detect.Verdict | None"
+    found: int | None
+    outcome: Outcome | None
+
+
+def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
+    """Load the chosen fallback into `context`, whose default load came back empty, and say so.
+
+    An Exception of ours ends here, in a WARNING; one of the user's (KeyboardInterrupt) passes, and the next load tries again.
+    """
+    hook = site.hook
+    me = _thread.get_ident()
+    with hook.lock:
+        if me in hook.loading:  # something that our own imports run makes a context of its own
+            return
+        hook.loading.add(me)
+        known = set(sys.modules)
+        try:
+            _provide(site, context, verdict)
+        except Exception as fault:
+            hook.outcome = Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
+            _say.warning(hook.said, _sentence(hook.outcome, verdict), may_import=False)
+        finally:
+            hook.loading.discard(me)
+            _forget_orphans(known)
+
+
+def _provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
+    hook = site.hook
+    missing = () if hook.proven else _needed(hook.half_imported)
+    if missing:
+        problem = f"another thread was importing {', '.join(missing)} when this process was forked"
+        hook.outcome = Outcome("fault", problems=(problem,))
+        _say.warning(hook.said, _sentence(hook.outcome, verdict), may_import=False)
+        return
+    if hook.settings is None:
+        from . import _settings
+
+        hook.settings = _settings.read()
+    outcome = hook.outcome = _load(context, hook.settings)
+    if outcome.code == "disabled":
+        return
+    if outcome.problems or _unkept(verdict):
+        _say.warning(hook.said, _sentence(outcome, verdict))
+    else:
+        _say.info(hook.said, _sentence(outcome, verdict))
+    if outcome.code == "loaded":
+        _patch_once(site)
+        hook.proven = True
+
+
+def _load(context: Any, settings: "Settings") -> Outcome:
+    if settings.values["disable"]:
+        return Outcome("disabled")
+    if settings.problems:
+        return Outcome("fault", problems=settings.problems)
+    if settings.values["honor_ssl_env"]:
+        variables = _ssl.get_default_verify_paths()[::2]
+        if any(variable in os.environ for variable in variables):
+            return Outcome("honored")
+    from . import _sources
+
+    sources = _sources.load(context, settings)
+    problems = tuple(source.problem for source in sources if source.problem)
+    if not sources:
+        return Outcome("none")
+    return Outcome("broken" if all(source.certificates == 0 for source in sources) else "loaded", sources, problems)
+
+
+def _patch_once(site: "Site") -> None:
+    """The wrapt layer; that wrapt fails or is missing costs nobody the fallback, for the stand-ins do the same work."""
+    hook = site.hook
+    if isinstance(site.placed["load_default_certs"], _watch.StandIn):
+        try:
+            from . import _patch
+
+            _patch.wrap(site)
+        except Exception as fault:
+            problem = f"wrapt failed, and is done without ({type(fault).__name__}: {fault})"
+            _say.warning(hook.said, f"fallback-roots: {problem}", may_import=False)
+
+
+def _unkept(verdict: "_detect.Verdict") -> list[str]:
+    """What is wrong with the variables by which somebody meant to name roots."""
+    return [f"{place.origin}={place.path} {place.why}" for place in verdict.places if place.origin != "compiled-in"]
+
+
+def _sentence(outcome: Outcome, verdict: "_detect.Verdict") -> str:
+    loaded = [
+        f"{'an unknown number of' if source.certificates is None else source.certificates} roots from {source.kind}"
+        + (f" ({source.path})" if source.path else "")
+        for source in outcome.sources
+        if source.certificates != 0
+    ]
+    parts = _unkept(verdict) + list(outcome.problems)
+    if outcome.code == "honored":
+        parts.append("honor_ssl_env is set")
+    if outcome.code == "none":
+        parts.append("certifi = false, and no other source is set")
+    result = "loaded " + " and ".join(loaded) if loaded else "no roots loaded"
+    return f"fallback-roots: Python's default CA load found no certificate; {result}" + "".join(f"; {part}" for part in parts)
+
+
+def _needed(half_imported: tuple[str, ...]) -> list[str]:
+    """Those that a fallback may import: the standard library and what we depend on."""
+    ours = {"fallback_roots", "certifi", "wrapt", "platformdirs", "tomli"} | sys.stdlib_module_names
+    return [name for name in half_imported if name.partition(".")[0] in ours]
+
+
+def _forget_orphans(known: set[str]) -> None:
+    """Drop the submodules that an interrupted import of ours has left without their package: a second import would fail."""
+    for name in sorted(set(sys.modules) - known):  # a package before its submodules
+        parent = name.rpartition(".")[0]
+        if parent and parent not in sys.modules:
+            sys.modules.pop(name, None)
+
+
+def load(context: "SSLContext") -> Outcome:
+    """Load the chosen fallback into `context`, whatever it holds.
+
+    `context`: a client's ``ssl.SSLContext``. Returns the `Outcome`; its code is ``loaded``, or ``disabled``, ``honored`` or
+    ``none`` where the settings say so. Settings are those that this process's hook has read, or else are read now.
+
+    Raises TypeError for what is not a context, ValueError for a server's (web roots must not vouch for its clients),
+    `SettingsError` where the settings cannot be known, `SourceError` where no chosen source gave a certificate; OSError and
+    MemoryError of the moment pass.
+    """
+    if not isinstance(context, _ssl._SSLContext) or _watch.certificates(context) is None:
+        raise TypeError(f"{context!r} is not a context of the standard library's ssl")
+    if context.protocol == _ssl.PROTOCOL_TLS_SERVER:
+        raise ValueError("the context is a server's (expected PROTOCOL_TLS_CLIENT)")
+    finder = auto.armed()
+    settings = finder.hook.settings if finder is not None and finder.hook is not None else None
+    if settings is None:
+        from . import _settings
+
+        settings = _settings.read()
+    outcome = _load(context, settings)
+    if outcome.code == "fault":
+        raise errors.SettingsError(outcome.problems)
+    if outcome.code == "broken":
+        raise errors.SourceError(outcome.problems)
+    return outcome
+
+
+def status() -> Status:
+    """The state of this interpreter's hook as data; looks at nothing else, changes nothing."""
+    finder = auto.armed()
+    if finder is None:
+        return Status("disabled" if auto.is_off(os.environ) else "absent", None, None, None)
+    hook = finder.hook
+    if hook is None or not hook.sites:
+        return Status("armed", None, None, None)
+    found, verdict = (hook.verdict, None) if isinstance(hook.verdict, int) else (None, hook.verdict)
+    watching = all(isinstance(thing, _watch.StandIn) for thing in hook.sites[-1].placed.values())
+    return Status("watching" if watching else "patched", verdict, found, hook.outcome)

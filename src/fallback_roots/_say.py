@@ -1,0 +1,65 @@
+"""Tier 3: records of the logger ``fallback_roots``; imports logging, and that only when somebody may hear it.
+
+What lives here: one record for each process and reason, and how it reaches a program that has not set up logging.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def info(said: "set[str]", message: str) -> None:
+    """Record `message` at INFO, once, if anybody can be listening.
+
+    While nothing has imported logging nobody can, and importing it costs about as much as an interpreter start.
+    """
+    logging = sys.modules.get("logging")
+    if message not in said and logging is not None and is_complete(logging):
+        said.add(message)
+        logging.getLogger("fallback_roots").info(message)
+
+
+def warning(said: "set[str]", message: str, may_import: bool = True) -> None:
+    """Record `message` at WARNING, once; without any handler it goes to standard error, as logging's last resort has it.
+
+    `may_import`: False in a forked child where an import of logging could hang.
+    """
+    if message in said:
+        return
+    said.add(message)
+    if not may_import and not is_complete(sys.modules.get("logging")):
+        _write(message)
+        return
+    import logging
+
+    logger = logging.getLogger("fallback_roots")
+    # A last resort that somebody has replaced, or switched off with None, is theirs.
+    to_stderr = type(logging.lastResort).__name__ == "_StderrHandler" and logger.isEnabledFor(logging.WARNING)
+    if logger.hasHandlers() or not to_stderr or not _write(message):
+        logger.warning(message)
+
+
+def is_complete(module: "ModuleType | None") -> bool:
+    """Whether `module` has been imported to its end."""
+    return module is not None and not getattr(module.__spec__, "_initializing", False)
+
+
+def _write(message: str) -> bool:
+    """Write to standard error's descriptor; False where it has none (a test's or an IDE's object).
+
+    Not through the stream: what a full disk leaves in its buffer makes the interpreter exit with 120.
+    """
+    try:
+        descriptor = sys.stderr.fileno()
+    except AttributeError:  # None, where it was closed: nobody will hear it
+        return sys.stderr is None
+    except (OSError, ValueError):
+        return False
+    try:
+        os.write(descriptor, (message + "\n").encode(errors="backslashreplace"))
+    except OSError:
+        pass
+    return True
