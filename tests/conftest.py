@@ -1,0 +1,137 @@
+"""Fixtures: a real CA, a real TLS server on loopback, and a real venv with the built wheel."""
+
+import http.server
+import importlib.metadata
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from support import ROOT, environment
+
+
+@pytest.fixture(scope="session")
+def ca() -> trustme.CA:
+    """A CA that no machine trusts."""
+    return trustme.CA(organization_name="fallback-roots tests")
+
+
+@pytest.fixture(scope="session")
+def ca_file(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That CA's certificate as a PEM file."""
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def hashed_directory(ca_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That CA's certificate in a hashed directory, as `openssl rehash` makes it."""
+    path = tmp_path_factory.mktemp("hashed")
+    command = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(ca_file)]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    (path / f"{name}.0").symlink_to(ca_file)
+    return path
+
+
+class Server:
+    """An HTTPS server on loopback that says ``hello``, with a certificate for localhost."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hello)
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
+        self.port: int = self._http.server_address[1]
+        self.url = f"https://localhost:{self.port}/"
+        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+
+class Hello(http.server.BaseHTTPRequestHandler):
+    """Answers every GET with ``hello``; a client that breaks off the handshake is no news."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:
+            pass
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def server(ca: trustme.CA) -> Iterator[Server]:
+    """A server whose certificate comes from `ca`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    running = Server(context)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from this tree."""
+    directory = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+    subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, check=True)
+    (path,) = directory.glob("*.whl")
+    return path
+
+
+def make_venv(directory: Path, wheel: Path | None) -> Path:
+    """A venv with the run-time dependencies, and with `wheel` if there is one; returns its interpreter."""
+    venv.create(directory, symlinks=True)
+    interpreter = directory / "bin" / "python"
+    (site,) = directory.glob("lib/*/site-packages")
+    for name in ("certifi", "platformdirs", "wrapt", *(["tomli"] if sys.version_info < (3, 11) else [])):
+        for file in importlib.metadata.files(name) or []:
+            if ".." not in file.parts and "__pycache__" not in file.parts:
+                (site / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file.locate(), site / file)
+    if wheel is not None:
+        command = [sys.executable, "-m", "pip", "--python", str(interpreter), "install", "--no-deps", "--no-index", "--quiet"]
+        subprocess.run([*command, str(wheel)], env=environment(), capture_output=True, check=True)
+    return interpreter
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a venv in which the wheel is installed, and nothing that it does not need."""
+    return make_venv(tmp_path_factory.mktemp("installed") / "venv", wheel)
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a venv that has the dependencies, but not us."""
+    return make_venv(tmp_path_factory.mktemp("bare") / "venv", None)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home directory with a place for the user's config file: ``.config/fallback-roots/config.toml``."""
+    (tmp_path / "home" / ".config" / "fallback-roots").mkdir(parents=True)
+    return tmp_path / "home"
+
+
+needs_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a mount namespace, and files of other users, need root"
+)

@@ -1,0 +1,56 @@
+"""What the tests share: a minimal, explicit environment for every subprocess, and nothing of the machine's."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+# A place that is on no machine. Both variables there are a machine without any CA certificate.
+NOWHERE = "/nonexistent/fallback-roots"
+NO_CAS = {"SSL_CERT_FILE": f"{NOWHERE}/cert.pem", "SSL_CERT_DIR": f"{NOWHERE}/certs"}
+
+# coverage's own variables, so that the subprocesses of the interpreter under test are measured, too.
+COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """No variable but PATH, no user's and no site's config file, and no bytecode written; `extra` on top."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": NOWHERE,
+        "XDG_CONFIG_DIRS": NOWHERE,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **COVERAGE,
+        **(extra or {}),
+    }
+
+
+def python(
+    *args: str | Path,
+    env: Mapping[str, str] | None = None,
+    executable: str | Path = sys.executable,
+    cwd: Path | None = None,
+    prefix: Sequence[str] = (),
+    timeout: float = 120,
+) -> "subprocess.CompletedProcess[str]":
+    """Run `executable` with `args` in a minimal environment with `env` on top; standard input is empty."""
+    return subprocess.run(
+        [*prefix, str(executable), *map(str, args)],
+        env=environment(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def output(*args: str | Path, env: Mapping[str, str] | None = None, executable: str | Path = sys.executable) -> str:
+    """The standard output of `python`, which must succeed and say nothing else."""
+    done = python(*args, env=env, executable=executable)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout.strip()
