@@ -6,7 +6,7 @@ of the context, the environment and the disk. What must not: anything that chang
 
 import os
 
-from ._places import DEVICE, IN_EFFECT, places
+from ._places import DEVICE, NOTHING, places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,14 +70,10 @@ def judge(facts: Facts) -> Verdict:
             f"the context held what a default load finds already: {facts.preloaded_default} certificates",
             places,
         )
-    for code, kind, state in (
-        ("device", None, DEVICE),
-        ("directory", "directory", IN_EFFECT),
-        ("file", "file", IN_EFFECT),
-    ):
-        for place in places:
-            if place.state == state and kind in (None, place.kind):
-                return Verdict(code, f"{place.origin}: {place.path!r} {place.why}", places)
+    for place in places:
+        if place.state != NOTHING:
+            code = "device" if place.state == DEVICE else place.kind
+            return Verdict(code, f"{place.origin}: {place.path!r} {place.why}", places)
     return Verdict("empty", "the default load found no certificate, and no certificate directory is in effect", places)
 
 
@@ -99,7 +95,7 @@ def facts(site: "Site", context: "Any", before: int, purpose: "Any" = None, fore
         server=context.protocol == site.module.PROTOCOL_TLS_SERVER,
         foreign=foreign,
         preloaded_default=fresh,
-        places=places(os.environ),
+        places=places(os.environ, everything=False),
     )
 
 

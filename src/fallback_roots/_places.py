@@ -9,6 +9,7 @@ certainly yields nothing, since loading a fallback beside it would widen somebod
 
 import _ssl
 import errno
+import functools
 import os
 import re
 import stat
@@ -48,49 +49,59 @@ class Place:
         return f"Place({self.kind!r}, {self.origin!r}, {self.path!r}, {self.state!r}, {self.why!r})"
 
 
-def places(environ: "Mapping[str, str]") -> "tuple[Place, ...]":
-    """Every place that a default load looks at now, after it has found nothing, and what is there."""
+def places(environ: "Mapping[str, str]", everything: bool = True) -> "tuple[Place, ...]":
+    """The places that a default load looks at now, after it has found nothing, and what is there.
+
+    Not `everything`: directories before files, and none behind the first that yields something.
+    """
     file_variable, file, directory_variable, directory = _ssl.get_default_verify_paths()
     # OpenSSL ignores both variables in a process with raised privileges, and LibreSSL always: look at either side then.
     try:
         certain = _ssl.OPENSSL_VERSION.startswith("OpenSSL ") and not raised_privileges()
     except OSError:
         certain = False
-    found = []
-    if file_variable in environ:
-        found.append(_file(file_variable, environ[file_variable]))
-    if file_variable not in environ or not certain:
-        found.append(_file("compiled-in", file))
-    if directory_variable in environ:
-        found += _directories(directory_variable, environ[directory_variable])
-    if directory_variable not in environ or not certain:
-        found += _directories("compiled-in", directory)
+    values = []
+    for look, variable, compiled_in in ((_file, file_variable, file), (_directories, directory_variable, directory)):
+        if variable in environ:
+            values.append((look, variable, environ[variable]))
+        if variable not in environ or not certain:
+            values.append((look, "compiled-in", compiled_in))
+    found: list[Place] = []
+    for look, origin, value in values if everything else reversed(values):
+        found += look(origin, value)
+        if not everything and any(place.state != NOTHING for place in found):
+            break
     return tuple(found)
 
 
-def _file(origin: str, path: str) -> Place:
+def _file(origin: str, path: str) -> "list[Place]":
+    state, why = _look_at_file(path)
+    return [Place("file", origin, path, state, why)]
+
+
+def _look_at_file(path: str) -> "tuple[str, str]":
     if not path:
-        return Place("file", origin, path, NOTHING, "is empty")
+        return NOTHING, "is empty"
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            return Place("file", origin, path, NOTHING, "is a directory")
+            return NOTHING, "is a directory"
         if not stat.S_ISREG(mode):
-            return Place("file", origin, path, DEVICE, "is neither a file nor a directory, and taken at its word")
+            return DEVICE, "is neither a file nor a directory, and taken at its word"
         if not _may_hold_certificates(path):
-            return Place("file", origin, path, NOTHING, "holds no certificate")
+            return NOTHING, "holds no certificate"
         # It holds something, and the load came back empty. If it gives a certificate now, it is somebody's choice.
         scratch = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
         scratch.load_verify_locations(path)
         if scratch.cert_store_stats()["x509"]:
-            return Place("file", origin, path, IN_EFFECT, "holds certificates that the default load did not read")
-        return Place("file", origin, path, NOTHING, "holds no certificate")
+            return IN_EFFECT, "holds certificates that the default load did not read"
+        return NOTHING, "holds no certificate"
     except _ssl.SSLError as error:
-        return Place("file", origin, path, NOTHING, f"holds no certificate that can be read ({_reason(error)})")
+        return NOTHING, f"holds no certificate that can be read ({_reason(error)})"
     except (OSError, ValueError) as error:
         if _is_certain(error):
-            return Place("file", origin, path, NOTHING, f"cannot be read ({_reason(error)})")
-        return Place("file", origin, path, IN_EFFECT, f"cannot be looked at ({_reason(error)})")
+            return NOTHING, f"cannot be read ({_reason(error)})"
+        return IN_EFFECT, f"cannot be looked at ({_reason(error)})"
 
 
 def _directories(origin: str, value: str) -> "list[Place]":
@@ -192,6 +203,11 @@ def raised_privileges() -> bool:
         return False
     if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
         return True
+    return _at_secure()
+
+
+@functools.cache  # the kernel's word holds for the life of a process; a failure is not remembered
+def _at_secure() -> bool:
     try:
         with open("/proc/self/auxv", "rb") as file:
             data = file.read(65536)
