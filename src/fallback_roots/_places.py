@@ -19,9 +19,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What OpenSSL looks for: the subject's hash in eight hex digits, a dot, a number (by_dir.c). Its store loader, which reads
-# SSL_CERT_DIR as well since OpenSSL 3, takes a certificate from a `.r0`, too (file_store.c; measured on 3.0).
-HASHED_NAME = re.compile(r"[0-9a-fA-F]{8}\.r?[0-9]+\Z")
+# What OpenSSL looks for: the subject's hash in eight hex digits, a dot, a number (by_dir.c). Its store loader, which reads a
+# directory that is the whole value of SSL_CERT_DIR since OpenSSL 3, also takes a certificate from a CRL's name, `.r0`
+# (file_store.c; measured on 3.0).
+HASHED_NAME = re.compile(r"[0-9a-fA-F]{8}\.(r?)[0-9]+\Z")
 # `file:/…`; a single letter is a Windows drive.
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 # With one of these OpenSSL fails as surely as we do. EMFILE, EIO and the like tell nothing about what it will find later.
@@ -126,7 +127,7 @@ def directory(origin: str, path: str, alone: bool = True) -> Place:
             return Place("directory", origin, path, NOTHING, "is a file without a certificate" if alone else "is a file")
         if not stat.S_ISDIR(mode):
             return Place("directory", origin, path, DEVICE, "is neither a file nor a directory, and taken at its word")
-        count = hashed_entries(path, enough=1)
+        count = hashed_entries(path, alone, enough=1)
     except (OSError, ValueError) as error:
         if _is_certain(error):
             return Place("directory", origin, path, NOTHING, f"cannot be read ({_reason(error)})")
@@ -138,9 +139,9 @@ def directory(origin: str, path: str, alone: bool = True) -> Place:
     return Place("directory", origin, path, NOTHING, "has no readable file named like 9d04f354.0")
 
 
-def hashed_entries(path: str, enough: "int | None" = None) -> "int | None":
+def hashed_entries(path: str, alone: bool = False, enough: "int | None" = None) -> "int | None":
     """How many hashed names in directory `path` lead to a readable regular file, counted up to `enough`; None if it may
-    be searched but not listed. Raises OSError where it cannot be known."""
+    be searched but not listed. `alone`: as the whole value of SSL_CERT_DIR. Raises OSError where it cannot be known."""
     try:
         listing = os.scandir(path)
     except PermissionError:
@@ -154,7 +155,8 @@ def hashed_entries(path: str, enough: "int | None" = None) -> "int | None":
     count = 0
     with listing:
         for entry in listing:
-            if HASHED_NAME.match(entry.name) and _is_readable_file(os.path.join(path, entry.name)):
+            name, file = HASHED_NAME.match(entry.name), os.path.join(path, entry.name)
+            if name and _is_readable_file(file) and (not name[1] or (alone and _may_hold_certificates(file))):
                 count += 1
                 if count == enough:
                     break
@@ -174,10 +176,10 @@ def _is_readable_file(path: str) -> bool:
 
 
 def _may_hold_certificates(path: str) -> bool:
-    """Whether the file at `path` has anything that OpenSSL could take for a certificate: a PEM line, or DER's first byte."""
+    """Whether the file at `path` has anything that OpenSSL could take for a certificate: its PEM line, or DER's first byte."""
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
         data = file.read(LARGEST_BUNDLE)
-    return data.startswith(b"\x30") or b"-----BEGIN " in data or len(data) == LARGEST_BUNDLE
+    return data.startswith(b"\x30") or b"CERTIFICATE-----" in data or len(data) == LARGEST_BUNDLE
 
 
 def _is_certain(error: "OSError | ValueError") -> bool:
