@@ -55,17 +55,17 @@ def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
     hook = site.hook
     me = _thread.get_ident()
     with hook.lock:
-        if me in hook.loading:  # something that our own imports run makes a context of its own
+        if hook.loading == me:  # something that our own imports run makes a context of its own
             return
-        hook.loading.add(me)
         known = set(sys.modules)
         try:
+            hook.loading = me
             _provide(site, context, verdict)
         except Exception as fault:
             hook.outcome = Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
             _say.warning(hook.said, _sentence(hook.outcome, verdict), may_import=False)
         finally:
-            hook.loading.discard(me)
+            hook.loading = 0
             _forget_orphans(known)
 
 
@@ -77,11 +77,14 @@ def _provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
         hook.outcome = Outcome("fault", problems=(problem,))
         _say.warning(hook.said, _sentence(hook.outcome, verdict), may_import=False)
         return
-    if hook.settings is None:
+    settings = hook.settings
+    if settings is None:
         from . import _settings
 
-        hook.settings = _settings.read()
-    outcome = hook.outcome = _load(context, hook.settings)
+        settings = _settings.read()
+        if not settings.problems:  # else somebody may mend them, and what was of the moment passes
+            hook.settings = settings
+    outcome = hook.outcome = _load(context, settings)
     if outcome.code == "disabled":
         return
     if outcome.problems or _unkept(verdict):

@@ -65,7 +65,7 @@ class Hook:
         self.said: set[str] = set()  # what has been recorded: once for each process and reason
         # The rest is for `_fallback`.
         self.lock = _thread.RLock()
-        self.loading: set[int] = set()  # threads
+        self.loading = 0  # the thread that holds the lock and loads
         self.settings: Settings | None = None
         self.outcome: Outcome | None = None
         self.proven = False  # a fallback has been loaded to its end: everything it needs is imported
@@ -77,7 +77,7 @@ class Hook:
     def _after_fork(self) -> None:
         me = _thread.get_ident()
         self.lock = _thread.RLock()
-        self.loading &= {me}
+        self.loading = me if self.loading == me else 0
         # An import of one of these would wait for ever: nobody is left to finish it (importlib keeps no hook for that).
         locks = [(name, lock()) for name, lock in getattr(_frozen_importlib, "_module_locks", {}).items()]
         self.half_imported = tuple(name for name, lock in locks if getattr(lock, "owner", None) not in (None, me))
@@ -114,7 +114,7 @@ class Site:
         before = None if self.hook.off else certificates(context)
         result = wrapped(*args, **kwargs)
         if before is not None:
-            self._ask(context, before, rest[0] if rest else kwargs.get("purpose"))
+            self._ask(context, before, rest, kwargs)
         return result
 
     def create_default_context(
@@ -126,27 +126,34 @@ class Site:
     ) -> "Any":
         """The door for a context class whose own ``load_default_certs`` never reaches ours."""
         context = wrapped(*args, **kwargs)
-        explicit = kwargs.get("cafile") or kwargs.get("capath") or kwargs.get("cadata")
-        if not self.hook.off and not explicit and not self._comes_by(type(context)):
-            self._ask(context, 0, args[0] if args else kwargs.get("purpose"), foreign_load=True)
+        if not self.hook.off:
+            self._ask(context, 0, args, kwargs, foreign_load=True)
         return context
 
-    def _comes_by(self, kind: "type[Any]") -> bool:
-        for ancestor in kind.__mro__:
+    def _comes_by(self, context: "Any") -> bool:
+        """Whether a default load into `context` has come by the other door."""
+        for ancestor in type(context).__mro__:
             if "load_default_certs" in vars(ancestor):
                 return vars(ancestor)["load_default_certs"] is self.placed["load_default_certs"]
         return True  # not a context at all
 
-    def _ask(self, context: "Any", before: int, purpose: "Any", foreign_load: bool = False) -> None:
-        """Did the default load into `context`, which held `before` certificates, find nothing?"""
+    def _ask(
+        self, context: "Any", before: int, args: "tuple[Any, ...]", kwargs: "dict[str, Any]", foreign_load: bool = False
+    ) -> None:
+        """Did the default load into `context`, which held `before` certificates, find nothing? It was called with the rest."""
         hook = self.hook
-        after = certificates(context)
-        if after is None or after > before:
-            hook.verdict = after
-            return
         try:
+            if foreign_load and self._comes_by(context):
+                return  # judged already
+            after = certificates(context)
+            if after is None or after > before:
+                hook.verdict = after
+                return
+            if kwargs.get("cafile") or kwargs.get("capath") or kwargs.get("cadata"):
+                return  # roots that the caller named; create_default_context takes these by keyword only
             from . import _detect
 
+            purpose = args[0] if args else kwargs.get("purpose")
             hook.verdict = verdict = _detect.judge(_detect.facts(self, context, before, purpose, foreign_load))
             if verdict.code != "empty":
                 return
