@@ -86,7 +86,7 @@ def load(context: Any, settings: "Settings") -> tuple[Source, ...]:
             source = load_one(context, found)
             if source.certificates != 0:
                 return (source,)
-    return tuple(load_one(context, found) for found in named(values))
+    return load_all(context, list(named(values)))
 
 
 def named(values: dict[str, Any]) -> "Iterator[Found]":
@@ -178,54 +178,86 @@ def system() -> "Iterator[Found]":
 
 
 def load_one(context: Any, found: Found) -> Source:
-    """Load one source into `context`, a bundle's good certificates if it has bad ones.
+    """Load one source into `context`, a bundle's good certificates if it has bad ones."""
+    return load_all(context, [found])[0]
 
-    Raises the audit event ``fallback_roots.load`` (path or kind of the source, number of certificates in it) before.
+
+def load_all(context: Any, founds: list[Found]) -> tuple[Source, ...]:
+    """Load sources into `context` at one go, so that a fault of the moment leaves none of them in it.
+
+    Raises the audit event ``fallback_roots.load`` (path or kind of the source, number of certificates in it) for each before.
     """
-    kind, path, text, problem = found
-    where = path or kind
-    if problem:
-        return Source(kind, path, 0, problem)
-    if text is None:
-        count = _places.hashed_entries(where)
-        sys.audit("fallback_roots.load", where, count)
-        _load_locations(context, capath=where)
-        return Source(kind, path, count)
-    starts = [match.start() for match in BEGIN.finditer(text)]
-    if not starts:
-        return Source(kind, path, 0, f"{where}: holds no certificate (expected PEM: -----BEGIN CERTIFICATE-----)")
-    sys.audit("fallback_roots.load", where, len(starts))
-    blocks = {match.start(): match[0] for match in BLOCK.finditer(text)}
-    if len(blocks) == len(starts) and _refusal(context, "\n".join(blocks.values())) is None:
-        return Source(kind, path, len(starts))
-    bad = []
-    for number, start in enumerate(starts, 1):
+    counted = [_counted(found) for found in founds]
+    for source, _ in counted:
+        if source.certificates != 0:
+            sys.audit("fallback_roots.load", source.path or source.kind, source.certificates)
+    try:
+        _load_into(context, counted)
+    except _ssl.SSLError:  # OpenSSL has stopped at the first bad one
+        counted = [
+            (source, blocks) if found.text is None else _sifted(found)
+            for found, (source, blocks) in zip(founds, counted, strict=True)
+        ]
+        _load_into(context, counted)
+    return tuple(source for source, _ in counted)
+
+
+Counted = tuple[Source, list[str]]  # the list has the PEM blocks to load; a directory has none
+
+
+def _counted(found: Found) -> Counted:
+    """`found` with the number of certificates that it seems to have."""
+    if found.problem:
+        return Source(found.kind, found.path, 0, found.problem), []
+    if found.text is None:
+        return Source(found.kind, found.path, _places.hashed_entries(found.path or "")), []
+    blocks = [block[0] for block in BLOCK.finditer(found.text)]
+    if len(blocks) != len(BEGIN.findall(found.text)):
+        return _sifted(found)
+    if not blocks:
+        problem = f"{found.path or found.kind}: holds no certificate (expected PEM: -----BEGIN CERTIFICATE-----)"
+        return Source(found.kind, found.path, 0, problem), []
+    return Source(found.kind, found.path, len(blocks)), blocks
+
+
+def _sifted(found: Found) -> Counted:
+    """`found` with its good certificates, and the problem with the first of the bad ones."""
+    kind, path, text = found.kind, found.path, found.text or ""
+    scratch = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
+    blocks = {block.start(): block[0] for block in BLOCK.finditer(text)}
+    good, bad, first = [], 0, ""
+    for number, start in enumerate((match.start() for match in BEGIN.finditer(text)), 1):
         if start in blocks:
-            refusal = _refusal(context, blocks[start])
+            refusal = _refusal(scratch, blocks[start])
         elif text.startswith(TRUSTED, start):
             refusal = "is a TRUSTED CERTIFICATE, whose restrictions Python cannot load"
         else:
             refusal = "does not end"
-        if refusal is not None:
-            bad.append(f"number {number}, in line {text.count(chr(10), 0, start) + 1}, {refusal}")
-    if not bad:
-        return Source(kind, path, len(starts))
-    problem = f"{where}: {len(bad)} of {len(starts)} certificates cannot be loaded: {bad[0]}"
-    return Source(kind, path, len(starts) - len(bad), problem)
+        if refusal is None:
+            good.append(blocks[start])
+            continue
+        bad += 1
+        if bad == 1:
+            first = f"number {number}, in line {text.count(chr(10), 0, start) + 1}, {refusal}"
+    problem = f"{path or kind}: {bad} of {len(good) + bad} certificates cannot be loaded: {first}" if bad else None
+    return Source(kind, path, len(good), problem), good
 
 
-def _refusal(context: Any, pem: str) -> str | None:
-    """Why OpenSSL does not take `pem`; None if it does, and then `context` has it."""
+def _refusal(scratch: Any, pem: str) -> str | None:
+    """Why OpenSSL does not take `pem`; None if it does."""
     try:
-        _load_locations(context, cadata=pem)
+        scratch.load_verify_locations(cadata=pem)
     except _ssl.SSLError as error:
         return f"is refused by OpenSSL ({error.reason or error})"
     return None
 
 
-def _load_locations(context: Any, **what: str) -> None:
-    # The class's own and not the object's: a subclass may do other things when the program names its roots.
-    _ssl._SSLContext.load_verify_locations(context, **what)
+def _load_into(context: Any, counted: list[Counted]) -> None:
+    cadata = "\n".join(block for _, blocks in counted for block in blocks)
+    capaths = [source.path for source, blocks in counted if not blocks and source.certificates != 0]
+    if cadata or capaths:
+        # The class's own and not the object's: a subclass may do other things when the program names its roots.
+        _ssl._SSLContext.load_verify_locations(context, capath=capaths[0] if capaths else None, cadata=cadata or None)
 
 
 def _reraise_if_it_may_pass(error: Exception) -> None:
