@@ -1,0 +1,148 @@
+"""Makes every call that leaves our package fail in turn; `test_faults.py` starts it, on a machine without CA certificates.
+
+A profile function sees each call from a frame of ours into code that is not: the first run lists them, and then each is made
+to raise, in a fork of its own. Nobody keeps a list of the calls by hand, so a new one is covered.
+
+Arguments: ``all`` faults or ``some``; ``cold`` or ``warm`` (all that a fallback needs is imported before); the numbers of
+roots that a context may hold after a fault, and the last of them is that of the whole fallback. Prints one line for each
+offence, and a last one with the number of faults.
+"""
+
+import os
+import ssl
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import fallback_roots
+
+HOME = str(Path(fallback_roots.__file__).parent) + os.sep
+Site = tuple[str, int, str]
+
+PASSING: list[Callable[[], BaseException]] = [KeyboardInterrupt, lambda: SystemExit(3)]
+SWALLOWED: list[Callable[[], BaseException]] = [
+    lambda: OSError(24, "Too many open files"),
+    lambda: OSError(13, "Permission denied"),
+    MemoryError,
+    lambda: ImportError("injected"),
+    lambda: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "injected"),
+    RecursionError,
+    lambda: ZeroDivisionError("injected"),
+]
+
+
+def ours(code: CodeType) -> bool:
+    """Whether `code` is of our package, and on the road of a load."""
+    return code.co_filename.startswith(HOME) and code.co_name not in ("<module>", "__call__")
+
+
+class Profile:
+    """Notes the calls that leave our package, and raises `fault` at the one that `chosen` names."""
+
+    def __init__(self, chosen: Site | None = None, fault: Callable[[], BaseException] | None = None) -> None:
+        self.sites: list[Site] = []
+        self.chosen = chosen
+        self.fault = fault
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event == "c_call" and ours(frame.f_code):
+            caller, name = frame, getattr(arg, "__qualname__", repr(arg))
+        elif (
+            event == "call"
+            and frame.f_back is not None
+            and ours(frame.f_back.f_code)
+            and not frame.f_code.co_filename.startswith(HOME)
+        ):
+            caller, name = frame.f_back, frame.f_code.co_name
+        else:
+            return
+        if name in ("load_default_certs", "create_default_context"):  # the original, whose exceptions are the program's
+            return
+        site = (Path(caller.f_code.co_filename).name, caller.f_lineno, name)
+        if site not in self.sites:
+            self.sites.append(site)
+            if site == self.chosen and self.fault is not None:
+                raise self.fault()
+
+
+def roots(context: ssl.SSLContext) -> int:
+    """How many roots `context` holds, those of a fallback directory as one."""
+    return len(context.get_ca_certs())
+
+
+def load(profile: Profile) -> ssl.SSLContext:
+    """A default load, watched."""
+    sys.setprofile(profile)
+    try:
+        return ssl.create_default_context()
+    finally:
+        sys.setprofile(None)
+
+
+def offences(site: Site, fault: Callable[[], BaseException], passes: bool, allowed: list[int]) -> list[str]:
+    """What goes wrong when `site` raises `fault`: nothing should."""
+    found = []
+    profile = Profile(site, fault)
+    try:
+        held = roots(load(profile))
+    except BaseException as error:  # noqa: BLE001  # what has been injected, or what should not be
+        if not passes or type(error) is not type(fault()):
+            found.append(f"raised {traceback.format_exc()}")
+    else:
+        if passes:
+            found.append("was swallowed")
+        if held not in allowed:
+            found.append(f"gives {held} roots")
+    again = roots(load(Profile()))
+    if again != allowed[-1]:
+        found.append(f"the next load gives {again} roots")
+    return found
+
+
+def in_a_fork(job: Callable[[], list[str]]) -> list[str]:
+    """The result of `job` in a child, which shares no state with the next one."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            said = job()
+        except BaseException:  # noqa: BLE001  # the parent reports it
+            said = [traceback.format_exc()]
+        with os.fdopen(writing, "w") as pipe:
+            pipe.write("\0".join(said))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return text.split("\0") if text else []
+
+
+def list_sites() -> list[str]:
+    """The calls of a first load, as text."""
+    profile = Profile()
+    load(profile)
+    return ["|".join(map(str, site)) for site in profile.sites]
+
+
+def main(faults_wanted: str, warm: str, *allowed: str) -> None:
+    """Every site with every fault."""
+    faults = [(fault, True) for fault in PASSING] + [(fault, False) for fault in SWALLOWED]
+    if faults_wanted == "some":
+        faults = [faults[0], faults[2], faults[-1]]
+    if warm == "warm":
+        for name in ("certifi", "logging", "platformdirs", "wrapt", "tomllib" if sys.version_info >= (3, 11) else "tomli"):
+            __import__(name)
+    listed = [site.split("|") for site in in_a_fork(list_sites)]
+    jobs = [((name, int(line), callee), *fault) for name, line, callee in listed for fault in faults]
+    for site, fault, passes in jobs:
+        for offence in in_a_fork(lambda: offences(site, fault, passes, [int(number) for number in allowed])):  # noqa: B023  # now
+            print(f"{site} {fault()!r}: {offence}")
+    print(len(jobs))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,38 @@
+"""Every call that leaves the package fails in turn, and nothing of it reaches the program: see `fault_driver`."""
+
+from pathlib import Path
+
+import pytest
+import trustme
+from support import NO_CAS, ROOT, python
+
+DRIVER = ROOT / "tests" / "fault_driver.py"
+CONFIG = {
+    "good": ["all", "warm", "0", "2"],
+    "bad": ["some", "warm", "0", "1", "2"],  # OpenSSL rejects such a bundle when it has loaded the first of it
+}
+
+
+def run(*args: str, env: dict[str, str]) -> list[str]:
+    done = python(DRIVER, *args, env={**NO_CAS, **env}, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("bundle", CONFIG)
+def test_a_configured_fallback(bundle: str, ca_file: Path, hashed_directory: Path, tmp_path: Path) -> None:
+    """The call returns what it returned, trust is the original's or the fallback's, and the next load works."""
+    broken = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" if bundle == "bad" else "# a comment\n"
+    (tmp_path / "ca.pem").write_text(ca_file.read_text() + broken + trustme.CA().cert_pem.bytes().decode())
+    (tmp_path / "config.toml").write_text(f'cafile = "ca.pem"\ncapath = "{hashed_directory}"\nhonor_ssl_env = false\n')
+    *offences, number = run(*CONFIG[bundle], env={"FALLBACK_ROOTS_CONFIG": str(tmp_path / "config.toml")})
+    assert offences == []
+    assert int(number) > 300
+
+
+def test_the_first_fallback_of_a_process() -> None:
+    """With certifi and all the imports of a first load: likewise."""
+    full = python("-c", "import certifi; print(certifi.contents().count('BEGIN CERTIFICATE'))").stdout.strip()
+    *offences, number = run("some", "cold", "0", full, env={})
+    assert offences == []
+    assert int(number) > 300
