@@ -1,0 +1,568 @@
+"""The two doors: which calls are default loads, for whom, and what stays untouched.
+
+In process, on a copy of ``ssl`` that is watched for one test only.
+"""
+
+import _ssl
+import functools
+import importlib.util
+import os
+import ssl
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import trustme
+from support import NO_CAS
+
+from fallback_roots import _fallback, _patch, auto
+
+
+class Copy(NamedTuple):
+    """A copy of ``ssl`` with its own classes, watched by a hook of its own."""
+
+    ssl: Any
+    hook: Any
+    site: Any
+
+
+def copied_ssl(monkeypatch: pytest.MonkeyPatch) -> Copy:
+    """Execute ``ssl`` once more under another name and watch it."""
+    spec = importlib.util.spec_from_file_location("copied_ssl", ssl.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "copied_ssl", module)
+    spec.loader.exec_module(module)
+    finder = auto.Finder()
+    auto.watch(module, finder)
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])  # where status() and load() look for the hook
+    assert finder.hook is not None
+    return Copy(module, finder.hook, finder.hook.sites[0])
+
+
+@pytest.fixture(autouse=True)
+def no_cas(ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without CA certificates, and a fallback that is one CA."""
+    for name, value in {**NO_CAS, "FALLBACK_ROOTS_CONFIG": os.devnull, "FALLBACK_ROOTS_CAFILE": str(ca_file)}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(params=["stand-in", "wrapt"])
+def layer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Copy:
+    """A copy of ssl in either layer."""
+    copied = copied_ssl(monkeypatch)
+    if request.param == "wrapt":
+        _patch.wrap(copied.site)
+    return copied
+
+
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch) -> Copy:
+    """A copy of ssl with stand-ins."""
+    return copied_ssl(monkeypatch)
+
+
+def roots(context: Any) -> int:
+    return len(context.get_ca_certs())
+
+
+# ---------------------------------------------------------------- default loads
+
+
+LOADS: dict[str, Callable[[Any], Any]] = {
+    "create_default_context()": lambda ssl: ssl.create_default_context(),
+    "create_default_context(purpose)": lambda ssl: ssl.create_default_context(ssl.Purpose.SERVER_AUTH),
+    "create_default_context(purpose=)": lambda ssl: ssl.create_default_context(purpose=ssl.Purpose.SERVER_AUTH),
+    "create_default_context(empty values)": lambda ssl: ssl.create_default_context(cafile="", capath=None, cadata=""),
+    "_create_default_https_context()": lambda ssl: ssl._create_default_https_context(),
+    "_create_stdlib_context(CERT_REQUIRED) and a load": lambda ssl: loaded(
+        ssl._create_unverified_context(cert_reqs=ssl.CERT_REQUIRED)
+    ),
+    "load_default_certs()": lambda ssl: loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
+    "load_default_certs(purpose)": lambda ssl: loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.Purpose.SERVER_AUTH),
+    "load_default_certs(purpose=)": lambda ssl: loaded(
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), purpose=ssl.Purpose.SERVER_AUTH
+    ),
+    "through the class": lambda ssl: through_the_class(ssl, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
+    "of a subclass": lambda ssl: loaded(type("Sub", (ssl.SSLContext,), {})(ssl.PROTOCOL_TLS_CLIENT)),
+    "of a subclass that calls super": lambda ssl: loaded(calling_super(ssl)(ssl.PROTOCOL_TLS_CLIENT)),
+    "a second one": lambda ssl: loaded(loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))),
+}
+
+
+def loaded(context: Any, *args: Any, **kwargs: Any) -> Any:
+    context.load_default_certs(*args, **kwargs)
+    return context
+
+
+def through_the_class(ssl: Any, context: Any) -> Any:
+    ssl.SSLContext.load_default_certs(context)
+    return context
+
+
+def calling_super(ssl: Any) -> Any:
+    class Sub(ssl.SSLContext):  # type: ignore[misc]  # the copy's class is Any
+        def load_default_certs(self, purpose: Any = ssl.Purpose.SERVER_AUTH) -> None:
+            super().load_default_certs(purpose)
+
+    return Sub
+
+
+@pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
+def test_an_empty_default_load_gets_the_fallback(load: Callable[[Any], Any], layer: Copy) -> None:
+    """Every way to a default load that finds nothing ends with the fallback."""
+    assert roots(load(layer.ssl)) == 1
+
+
+NO_DEFAULT_LOADS: dict[str, Callable[[Any], Any]] = {
+    "no load at all": lambda ssl: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    "_create_unverified_context()": lambda ssl: ssl._create_unverified_context(),
+    "set_default_verify_paths()": lambda ssl: set_default_verify_paths(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
+    "create_default_context(CLIENT_AUTH)": lambda ssl: ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
+    "create_default_context(purpose=CLIENT_AUTH)": lambda ssl: ssl.create_default_context(purpose=ssl.Purpose.CLIENT_AUTH),
+    "load_default_certs(CLIENT_AUTH)": lambda ssl: loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.Purpose.CLIENT_AUTH),
+    "load_default_certs(purpose=CLIENT_AUTH)": lambda ssl: loaded(
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), purpose=ssl.Purpose.CLIENT_AUTH
+    ),
+    "a server's, CLIENT_AUTH": lambda ssl: loaded(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.Purpose.CLIENT_AUTH),
+    "a server's, SERVER_AUTH": lambda ssl: loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.Purpose.SERVER_AUTH),
+    "a server's, no purpose": lambda ssl: loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)),
+    "a server's that verifies clients": lambda ssl: loaded(verifying(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))),
+    "socket class on the instance": lambda ssl: loaded(with_socket_class(ssl, "sslsocket_class")),
+    "object class on the instance": lambda ssl: loaded(with_socket_class(ssl, "sslobject_class")),
+    "a subclass that does not call super": lambda ssl: loaded(not_calling_super(ssl)(ssl.PROTOCOL_TLS_CLIENT)),
+}
+
+
+def set_default_verify_paths(context: Any) -> Any:
+    context.set_default_verify_paths()
+    return context
+
+
+def verifying(context: Any) -> Any:
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def with_socket_class(ssl: Any, attribute: str) -> Any:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    setattr(context, attribute, getattr(ssl, {"sslsocket_class": "SSLSocket", "sslobject_class": "SSLObject"}[attribute]))
+    return context
+
+
+def not_calling_super(ssl: Any) -> Any:
+    class Sub(ssl.SSLContext):  # type: ignore[misc]  # the copy's class is Any
+        def load_default_certs(self, purpose: Any = None) -> None:
+            pass
+
+    return Sub
+
+
+@pytest.mark.parametrize("make", NO_DEFAULT_LOADS.values(), ids=NO_DEFAULT_LOADS)
+def test_what_is_not_a_clients_default_load_is_never_touched(make: Callable[[Any], Any], layer: Copy) -> None:
+    """No other load, no server and no verification that cannot be seen from here gets a root."""
+    assert roots(make(layer.ssl)) == 0
+    assert layer.hook.outcome is None
+
+
+# ---------------------------------------------------------------- explicit roots
+
+
+@pytest.mark.parametrize("purpose", ["SERVER_AUTH", "CLIENT_AUTH"])
+@pytest.mark.parametrize("named", ["cafile", "capath", "cadata", "cadata as bytes"])
+def test_explicit_roots_are_all_there_is(
+    named: str, purpose: str, layer: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A context whose roots the caller names holds these and nothing else, and nothing of ours is asked."""
+    other = trustme.CA(organization_name="another").cert_pem
+    other.write_to_path(str(tmp_path / "other.pem"))
+    values: dict[str, dict[str, Any]] = {
+        "cafile": {"cafile": tmp_path / "other.pem"},
+        "capath": {"capath": tmp_path},  # of which no count tells
+        "cadata": {"cadata": other.bytes().decode()},
+        "cadata as bytes": {"cadata": ssl.PEM_cert_to_DER_cert(other.bytes().decode())},
+    }
+    monkeypatch.setattr(_fallback, "provide", None)
+    context = layer.ssl.create_default_context(getattr(layer.ssl.Purpose, purpose), **values[named])
+    assert ["another" in str(root) for root in context.get_ca_certs()] == ([] if named == "capath" else [True])
+    assert layer.hook.verdict is None
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "a missing cafile": {"cafile": "/nonexistent/ca.pem"},
+    "a cafile that is a directory": {"cafile": "/"},
+    "a cafile without a certificate": {"cafile": os.devnull},
+    "a cafile that is no path": {"cafile": 1},
+    "a capath that is no path": {"capath": 1.5},
+    "a cadata without a certificate": {"cadata": "nothing"},
+    "a cadata that is not ASCII": {"cadata": "é"},
+    "a cadata of a wrong type": {"cadata": 1},
+    "a wrong purpose": {"purpose": "SERVER_AUTH"},
+    "an unknown argument": {"cafil": "ca.pem"},
+}
+
+
+def fault_of(call: Callable[[], Any]) -> tuple[type[BaseException], tuple[Any, ...], Any]:
+    """Type, arguments and cause of what `call` raises."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001  # whatever it is
+        return type(error), error.args, error.__context__
+    raise AssertionError("raises nothing")
+
+
+@pytest.mark.parametrize("arguments", BROKEN.values(), ids=BROKEN)
+def test_exceptions_of_create_default_context_are_the_originals(arguments: dict[str, Any], layer: Copy) -> None:
+    """Whatever the original raises for broken roots comes out as it is, with nothing of ours for a context."""
+    original = fault_of(lambda: layer.site.originals["create_default_context"](**arguments))
+    assert fault_of(lambda: layer.ssl.create_default_context(**arguments)) == original
+    assert original[2] is None
+
+
+CONTEXT, PURPOSE, COUNTING = "a context", "Purpose.SERVER_AUTH", "an object that has counts, but is no context"
+WRONG_CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "too many arguments": ((CONTEXT, PURPOSE, 1), {}),
+    "an unknown keyword": ((CONTEXT,), {"porpoise": PURPOSE}),
+    "purpose twice": ((CONTEXT, PURPOSE), {"purpose": PURPOSE}),
+    "no context": ((), {}),
+    "no context but a purpose": ((), {"purpose": PURPOSE}),
+    "a string for a purpose": ((CONTEXT, "SERVER_AUTH"), {}),
+    "None for a purpose": ((CONTEXT, None), {}),
+    "a number for a context": ((3,), {}),
+    COUNTING: ((COUNTING,), {}),
+}
+
+
+class Counting:
+    """Not a context, though it can be counted."""
+
+    def cert_store_stats(self) -> dict[str, int]:
+        return {"x509": 0}
+
+
+@pytest.mark.parametrize(("args", "kwargs"), WRONG_CALLS.values(), ids=WRONG_CALLS)
+def test_exceptions_of_load_default_certs_are_the_originals(args: tuple[Any, ...], kwargs: dict[str, Any], layer: Copy) -> None:
+    """A wrong call raises the original's exception with the original's message."""
+    context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    meant = {CONTEXT: context, PURPOSE: layer.ssl.Purpose.SERVER_AUTH, COUNTING: Counting()}
+    args, kwargs = tuple(meant.get(arg, arg) for arg in args), {name: meant.get(arg, arg) for name, arg in kwargs.items()}
+    original = fault_of(lambda: layer.site.originals["load_default_certs"](*args, **kwargs))
+    assert fault_of(lambda: layer.ssl.SSLContext.load_default_certs(*args, **kwargs)) == original
+    assert roots(context) == 0
+
+
+@pytest.mark.parametrize(
+    "call", [lambda context: context.load_default_certs(1, 2), lambda context: context.load_default_certs(purpos=1)]
+)
+def test_exceptions_of_the_bound_method_are_the_originals(call: Callable[[Any], Any], layer: Copy) -> None:
+    """So does a wrong call of the bound method."""
+    context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    fault = fault_of(lambda: call(context))
+    _patch._take_off(layer.site, "load_default_certs")
+    assert fault == fault_of(lambda: call(context))
+
+
+def test_the_result_is_the_originals(layer: Copy) -> None:
+    """load_default_certs returns None, and create_default_context what the original has made."""
+    assert layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT).load_default_certs() is None
+    made = layer.ssl.create_default_context()
+    original = layer.site.originals["create_default_context"]()
+    for attribute in ("protocol", "verify_mode", "check_hostname", "verify_flags", "options", "post_handshake_auth"):
+        assert getattr(made, attribute) == getattr(original, attribute)
+
+
+# ---------------------------------------------------------------- healthy machines
+
+
+def test_a_healthy_bundle_is_untouched(layer: Copy, ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the default load finds a bundle, the roots are exactly those that the original finds."""
+    other = trustme.CA(organization_name="another")
+    (tmp_path / "two.pem").write_bytes(ca.cert_pem.bytes() + other.cert_pem.bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "two.pem"))
+    monkeypatch.setattr(_fallback, "provide", None)
+    original = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    layer.site.originals["load_default_certs"](original)
+    assert layer.ssl.create_default_context().get_ca_certs() == original.get_ca_certs() != []
+    assert layer.hook.verdict == 2
+
+
+def test_a_healthy_hashed_directory_is_untouched(layer: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where OpenSSL reads a hashed directory, the store stays as empty as the original leaves it."""
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory))
+    context = layer.ssl.create_default_context()
+    assert context.cert_store_stats() == {"x509": 0, "crl": 0, "x509_ca": 0}
+    assert layer.hook.verdict.code == "directory"
+
+
+def test_a_store_with_one_leaf_is_untouched(layer: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that holds one certificate, and no CA, is somebody's trust."""
+    leaf = trustme.CA(organization_name="leaf").issue_cert("localhost").cert_chain_pems[0]
+    leaf.write_to_path(str(tmp_path / "leaf.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "leaf.pem"))
+    context = layer.ssl.create_default_context()
+    assert context.cert_store_stats() == {"x509": 1, "crl": 0, "x509_ca": 0}
+
+
+def test_each_load_is_judged_afresh(layer: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program may set SSL_CERT_DIR between two loads, and take it away again."""
+    counts = [roots(layer.ssl.create_default_context())]
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory))
+    counts.append(roots(layer.ssl.create_default_context()))
+    monkeypatch.setenv("SSL_CERT_DIR", NO_CAS["SSL_CERT_DIR"])
+    counts.append(roots(layer.ssl.create_default_context()))
+    assert counts == [1, 0, 1]
+
+
+# ---------------------------------------------------------------- preloaded contexts
+
+
+@pytest.fixture
+def preloaded(layer: Copy, tmp_path: Path) -> Any:
+    """A context that holds another CA, which is in the bundle ``other.pem``."""
+    trustme.CA(organization_name="another").cert_pem.write_to_path(str(tmp_path / "other.pem"))
+    context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(tmp_path / "other.pem")
+    return context
+
+
+def test_a_default_load_of_duplicates_alone_is_untouched(
+    layer: Copy, preloaded: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A healthy machine adds nothing to a context that holds its roots already, and neither do we."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "other.pem"))
+    preloaded.load_default_certs()
+    assert roots(preloaded) == 1
+    assert layer.hook.verdict.code == "certificates"
+
+
+def test_an_empty_load_into_a_preloaded_context_gets_the_fallback(preloaded: Any) -> None:
+    """On a machine without CA certificates it gets the fallback besides what it holds."""
+    preloaded.load_default_certs()
+    assert roots(preloaded) == 2
+
+
+def test_duplicates_are_settled_by_the_original(layer: Copy, preloaded: Any) -> None:
+    """What settles it is the original's load into a fresh context, of which our own question is not asked."""
+    fresh: list[Any] = []
+    original = layer.site.originals["load_default_certs"]
+
+    def load_default_certs(context: Any) -> None:
+        fresh.append(context)
+        original(context)
+
+    layer.site.originals["load_default_certs"] = load_default_certs
+    preloaded.load_default_certs()
+    assert [roots(context) for context in fresh] == [0]
+
+
+# ---------------------------------------------------------------- other classes
+
+
+@pytest.mark.parametrize("fault", [NotImplementedError, AttributeError, OSError, KeyError], ids=lambda fault: fault.__name__)
+def test_a_context_that_cannot_be_counted_is_left_alone(fault: type[Exception], layer: Copy) -> None:
+    """A class whose cert_store_stats raises (truststore's) has no say in what we can see."""
+
+    class Uncounted(layer.ssl.SSLContext):  # type: ignore[misc,name-defined]  # the copy's class is Any
+        def cert_store_stats(self) -> dict[str, int]:
+            raise fault
+
+    context = loaded(Uncounted(layer.ssl.PROTOCOL_TLS_CLIENT))
+    assert (roots(context), layer.hook.outcome) == (0, None)
+
+
+def test_a_context_that_counts_strangely_is_left_alone(layer: Copy) -> None:
+    """So has one that gives something else than counts."""
+
+    class Strange(layer.ssl.SSLContext):  # type: ignore[misc,name-defined]  # the copy's class is Any
+        def cert_store_stats(self) -> None:
+            return None
+
+    assert roots(loaded(Strange(layer.ssl.PROTOCOL_TLS_CLIENT))) == 0
+
+
+def replace_context_class(module: Any, **own: Any) -> None:
+    """Put a subclass in the place of ``module.SSLContext``, as gevent does."""
+    # The standard library's setters call super(SSLContext, SSLContext), which is this class then.
+    for name in ("options", "verify_flags", "verify_mode", "minimum_version", "maximum_version"):
+        own.setdefault(name, vars(_ssl._SSLContext)[name])
+    module.SSLContext = type("Replacing", (module.SSLContext,), own)
+
+
+def naming_no_roots(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+    self.set_default_verify_paths()
+
+
+def doing_nothing(self: Any, purpose: Any = None) -> None:
+    pass
+
+
+def naming_roots(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+    self.load_verify_locations(capath=os.environ["CORPORATE"])
+
+
+def helping(context: Any) -> None:
+    context.load_verify_locations(capath=os.environ["CORPORATE"])
+
+
+def naming_roots_elsewhere(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+    helping(self)
+
+
+def naming_roots_by_a_string(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+    getattr(self, "load_" + "verify_locations")(capath=os.environ["CORPORATE"])
+
+
+def naming_roots_inside(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+    def inner() -> None:
+        (lambda: self.load_verify_locations(capath=os.environ["CORPORATE"]))()
+
+    inner()
+
+
+def naming_roots_by_an_argument(self: Any, purpose: Any = None, name: Any = helping) -> None:  # noqa: ARG001  # likewise
+    name(self)
+
+
+def naming_roots_by_a_closure() -> Any:
+    name = helping
+
+    def load_default_certs(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+        name(self)
+
+    return load_default_certs
+
+
+class Load:
+    """Callable, but no function."""
+
+    def __call__(self, purpose: Any = None) -> None:
+        pass
+
+
+OTHER_LOADS: dict[str, tuple[Any, int]] = {
+    "calls set_default_verify_paths": (naming_no_roots, 1),
+    "does nothing": (doing_nothing, 1),
+    "names roots": (naming_roots, 0),
+    "names roots in a function within": (naming_roots_inside, 0),
+    "names roots in another function": (naming_roots_elsewhere, 0),
+    "names roots by a string": (naming_roots_by_a_string, 0),
+    "names roots by an argument": (naming_roots_by_an_argument, 0),
+    "names roots by a closure": (naming_roots_by_a_closure(), 0),
+    "a partial method": (functools.partialmethod(naming_roots), 0),
+    "a partial": (staticmethod(functools.partial(doing_nothing, None)), 0),
+    "a C function": (id, 0),
+    "a callable object": (Load(), 0),
+}
+
+
+@pytest.mark.parametrize(("load_default_certs", "count"), OTHER_LOADS.values(), ids=OTHER_LOADS)
+@pytest.mark.parametrize("place", ["a class in the context's place", "the class itself"])
+def test_a_default_load_that_is_not_the_standard_librarys(
+    place: str,
+    load_default_certs: Any,
+    count: int,
+    copied: Copy,
+    hashed_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It gets the fallback only if it surely names no roots of its own: of a directory no count tells."""
+    monkeypatch.setenv("CORPORATE", str(hashed_directory))
+    if place == "the class itself":
+        copied.ssl.SSLContext.load_default_certs = load_default_certs
+    else:
+        replace_context_class(copied.ssl, load_default_certs=load_default_certs)
+    assert roots(copied.ssl.create_default_context()) == count
+
+
+def test_a_class_in_the_contexts_place_that_inherits_the_load(copied: Copy) -> None:
+    """One that has no default load of its own (gevent's) comes by the first door."""
+    replace_context_class(copied.ssl)
+    assert roots(copied.ssl.create_default_context()) == 1
+
+
+def naming_roots_beside(self: Any, *_: Any, **__: Any) -> None:
+    self.load_verify_locations(capath=os.environ["CORPORATE"])
+
+
+def calling_it(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+    self.corporate(self)
+
+
+def reading_it(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+    self.corporate  # noqa: B018  # a property
+
+
+OTHER_METHODS: dict[str, dict[str, Any]] = {
+    "another method": {"corporate": naming_roots_beside, "load_default_certs": calling_it},
+    "a static method": {"corporate": staticmethod(naming_roots_beside), "load_default_certs": calling_it},
+    "a class method": {"corporate": classmethod(lambda _, self: helping(self)), "load_default_certs": calling_it},
+    "a property": {"corporate": property(naming_roots_beside), "load_default_certs": reading_it},
+    "set_default_verify_paths": {"set_default_verify_paths": naming_roots_beside, "load_default_certs": naming_no_roots},
+    "the constructor": {"__init__": naming_roots_beside, "load_default_certs": doing_nothing},
+}
+
+
+@pytest.mark.parametrize("methods", OTHER_METHODS.values(), ids=OTHER_METHODS)
+def test_roots_that_another_method_may_name(
+    methods: dict[str, Any], copied: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it get the fallback if another of its methods names roots."""
+    monkeypatch.setenv("CORPORATE", str(hashed_directory))
+    replace_context_class(copied.ssl, **methods)
+    assert roots(copied.ssl.create_default_context()) == 0
+
+
+def test_explicit_roots_of_another_class_are_all_there_is(copied: Copy, hashed_directory: Path) -> None:
+    """The second door leaves roots that the caller names alone, too."""
+    replace_context_class(copied.ssl, load_default_certs=naming_no_roots)
+    context = copied.ssl.create_default_context(capath=hashed_directory)
+    assert (roots(context), copied.hook.verdict) == (0, None)
+
+
+def test_another_class_for_clients_certificates_gets_nothing(copied: Copy) -> None:
+    """Nor does the second door give a server's context a root."""
+    replace_context_class(copied.ssl, load_default_certs=naming_no_roots)
+    assert roots(copied.ssl.create_default_context(copied.ssl.Purpose.CLIENT_AUTH)) == 0
+
+
+def test_another_class_that_finds_something_is_untouched(copied: Copy) -> None:
+    """What another class's own load finds is all there is."""
+    trusted = trustme.CA(organization_name="another").cert_pem.bytes().decode()
+    replace_context_class(copied.ssl, load_default_certs=lambda self, _: self.load_verify_locations(cadata=trusted))
+    assert roots(copied.ssl.create_default_context()) == 1
+    assert copied.hook.verdict == 1
+
+
+def test_a_context_of_no_such_class_is_left_alone(copied: Copy) -> None:
+    """A class that is no SSLContext at all makes what it makes."""
+
+    class Odd:
+        verify_mode = verify_flags = 0
+
+        def __init__(self, protocol: Any) -> None:
+            self.protocol = protocol
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: {"x509": 0}
+
+    copied.ssl.SSLContext = Odd
+    assert type(copied.ssl.create_default_context()) is Odd
+    assert copied.hook.verdict is None
+
+
+def test_both_doors_judge_a_load_once(layer: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """create_default_context does not ask again what load_default_certs has asked."""
+    verdicts: list[Any] = []
+    monkeypatch.setattr(_fallback, "provide", lambda *args: verdicts.append(args[-1].code))
+    layer.ssl.create_default_context()
+    assert verdicts == ["empty"]
+
+
+def test_a_hook_that_is_off_asks_nothing(layer: Copy) -> None:
+    """After uninstall() whoever still holds a stand-in or a wrapper gets the original's behaviour."""
+    layer.hook.off = True
+    assert roots(layer.ssl.create_default_context()) == 0
+    assert layer.hook.verdict is None
