@@ -1,0 +1,201 @@
+"""The one question: the rules by which a default load "found nothing", and the facts that they are asked of."""
+
+import itertools
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support import NO_CAS
+from test_doors import Copy, copied_ssl, helping
+
+from fallback_roots import _detect
+from fallback_roots._detect import Facts, judge
+from fallback_roots._places import Place
+
+GONE = Place("file", "SSL_CERT_FILE", "/f", "nothing", "is empty")
+NO_DIRECTORY = Place("directory", "compiled-in", "/d", "nothing", "is empty")
+DIRECTORY = Place("directory", "SSL_CERT_DIR", "/h", "in effect", "has hashed certificates")
+DEVICE = Place("file", "SSL_CERT_FILE", "/dev/null", "device", "is taken at its word")
+FILE = Place("file", "SSL_CERT_FILE", "/ca.pem", "in effect", "holds certificates")
+
+# Highest first: a fact by which nothing is loaded, its code, and its reason.
+RULES: list[tuple[dict[str, Any], str, str]] = [
+    ({"purpose": False}, "purpose", "the load was not for Purpose.SERVER_AUTH"),
+    ({"server": True}, "server", "the context is a server's, and web roots must not vouch for its clients"),
+    ({"foreign": "it is not ours"}, "foreign", "it is not ours"),
+    (
+        {"preloaded_default": 2},
+        "certificates",
+        "the context held what a default load finds already: 2 certificates",
+    ),
+    ({"places": (GONE, DIRECTORY)}, "directory", "SSL_CERT_DIR: '/h' has hashed certificates"),
+    ({"places": (NO_DIRECTORY, DEVICE)}, "device", "SSL_CERT_FILE: '/dev/null' is taken at its word"),
+    ({"places": (NO_DIRECTORY, FILE)}, "file", "SSL_CERT_FILE: '/ca.pem' holds certificates"),
+    (
+        {"places": (NO_DIRECTORY, GONE)},
+        "empty",
+        "the default load found no certificate, and no certificate directory is in effect",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fact", "code", "reason"), RULES, ids=[code for _, code, _ in RULES])
+def test_a_rule_alone(fact: dict[str, Any], code: str, reason: str) -> None:
+    """Each fact by itself gives its verdict, whose reason names the place, and which carries all places."""
+    verdict = judge(Facts(**fact))
+    assert (verdict.code, verdict.reason, verdict.places) == (code, reason, fact.get("places", ()))
+
+
+PAIRS = list(itertools.combinations(RULES, 2))
+
+
+@pytest.mark.parametrize(("higher", "lower"), PAIRS, ids=[f"{higher[1]}-{lower[1]}" for higher, lower in PAIRS])
+def test_the_order_of_the_rules(higher: tuple[dict[str, Any], str, str], lower: tuple[dict[str, Any], str, str]) -> None:
+    """Where two facts hold, the verdict is that of the first; of two places, of the first one that yields something."""
+    facts = {**lower[0], **higher[0]}
+    facts["places"] = higher[0].get("places", ()) + lower[0].get("places", ())
+    assert judge(Facts(**facts)).code == higher[1]
+
+
+def test_no_place_at_all_is_empty() -> None:
+    """Nothing that speaks against the fallback is enough."""
+    assert judge(Facts()).code == "empty"
+
+
+def test_a_verdict_shows_itself() -> None:
+    """The repr of a verdict says all that is known."""
+    verdict = judge(Facts(places=(GONE,)))
+    assert repr(verdict) == f"Verdict(code='empty', reason={verdict.reason!r}, places=({GONE!r},))"
+
+
+@pytest.fixture(autouse=True)
+def no_cas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without CA certificates."""
+    for name, value in NO_CAS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch) -> Copy:
+    """A copy of ssl."""
+    return copied_ssl(monkeypatch)
+
+
+def client(copied: Copy) -> Any:
+    return copied.ssl.SSLContext(copied.ssl.PROTOCOL_TLS_CLIENT)
+
+
+def test_facts_of_an_ordinary_load(copied: Copy) -> None:
+    """A client's context, no purpose, and the places of the environment, directories first."""
+    facts = _detect.facts(copied.site, client(copied), 0)
+    assert (facts.purpose, facts.server, facts.foreign, facts.preloaded_default) == (True, False, None, 0)
+    assert [(place.origin, place.path) for place in facts.places] == [*NO_CAS.items()][::-1]
+
+
+@pytest.mark.parametrize(("name", "is_it"), [(None, True), ("SERVER_AUTH", True), ("CLIENT_AUTH", False)])
+def test_the_fact_of_the_purpose(name: str | None, is_it: bool, copied: Copy) -> None:
+    """No purpose is Purpose.SERVER_AUTH, the original's default."""
+    purpose = name and getattr(copied.ssl.Purpose, name)
+    assert _detect.facts(copied.site, client(copied), 0, purpose).purpose is is_it
+
+
+@pytest.mark.parametrize(
+    ("protocol", "is_one"),
+    [("PROTOCOL_TLS_SERVER", True), ("PROTOCOL_TLS_CLIENT", False), ("PROTOCOL_TLS", False)],
+)
+def test_the_fact_of_a_server(protocol: str, is_one: bool, copied: Copy) -> None:
+    """A server's context is known by its protocol; the old PROTOCOL_TLS does not tell."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of PROTOCOL_TLS
+        context = copied.ssl.SSLContext(getattr(copied.ssl, protocol))
+    assert _detect.facts(copied.site, context, 0).server is is_one
+
+
+def test_the_fact_of_duplicates(copied: Copy, ca_file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many certificates a default load finds is found out for a context that held some before, and for no other."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    found = [_detect.facts(copied.site, client(copied), before).preloaded_default for before in (0, 1, 7)]
+    monkeypatch.setenv("SSL_CERT_FILE", NO_CAS["SSL_CERT_FILE"])
+    found.append(_detect.facts(copied.site, client(copied), 7).preloaded_default)
+    assert found == [0, 1, 1, 0]
+
+
+STRANGERS: dict[str, tuple[Callable[[Copy], Any], str | None]] = {
+    "the class itself": (client, None),
+    "a subclass": (lambda copied: type("Sub", (copied.ssl.SSLContext,), {})(copied.ssl.PROTOCOL_TLS_CLIENT), None),
+    "a subclass with a socket class of its own": (
+        lambda copied: type("Sub", (copied.ssl.SSLContext,), {"sslsocket_class": None})(copied.ssl.PROTOCOL_TLS_CLIENT),
+        None,
+    ),
+    "an instance with attributes": (lambda copied: with_attribute(copied, "user_data"), None),
+    "an instance with a socket class": (lambda copied: with_attribute(copied, "sslsocket_class"), "socket classes of its own"),
+    "an instance with an object class": (lambda copied: with_attribute(copied, "sslobject_class"), "socket classes of its own"),
+    "no context of this module's": (lambda _: Stranger(), "not one of the standard library's"),
+}
+
+
+def with_attribute(copied: Copy, name: str) -> Any:
+    context = client(copied)
+    setattr(context, name, object())
+    return context
+
+
+class Stranger:
+    """Not a context of the standard library's."""
+
+    __slots__ = ()
+    protocol = None
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize(("make", "reason"), STRANGERS.values(), ids=STRANGERS)
+def test_the_fact_of_a_foreign_context(make: Callable[[Copy], Any], reason: str | None, before: int, copied: Copy) -> None:
+    """A context that verifies in a way that cannot be seen is foreign, and then no second load is made for it."""
+    loads: list[Any] = []
+    copied.site.originals["load_default_certs"] = loads.append
+    foreign = _detect.facts(copied.site, make(copied), before).foreign
+    assert (foreign is None) if reason is None else (foreign is not None and reason in foreign)
+    assert len(loads) == (before if reason is None else 0)
+
+
+def standard(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+    self.set_default_verify_paths()
+
+
+def naming(self: Any) -> None:
+    self.load_verify_locations(capath="/corporate")
+
+
+# The methods of a class below the standard library's, and whether a default load of its own is foreign.
+FOREIGN_LOADS: dict[str, tuple[dict[str, Any], bool]] = {
+    "names no roots": ({"load_default_certs": standard}, False),
+    "names roots": ({"load_default_certs": naming}, True),
+    "another method names roots": ({"load_default_certs": standard, "corporate": naming}, True),
+    "a constant beside it": ({"load_default_certs": standard, "name": "corporate"}, False),
+    "a C function": ({"load_default_certs": print}, True),
+    "somebody else's function": ({"load_default_certs": helping}, True),
+}
+
+
+@pytest.mark.parametrize("depth", [0, 1], ids=["of the class", "of its base"])
+@pytest.mark.parametrize(("methods", "is_foreign"), FOREIGN_LOADS.values(), ids=FOREIGN_LOADS)
+def test_the_fact_of_a_foreign_load(methods: dict[str, Any], is_foreign: bool, depth: int, copied: Copy) -> None:
+    """A default load that a class does by itself is foreign if it may name roots; a load by the first door never is."""
+    kind = type("Own", (copied.ssl.SSLContext,), methods)
+    for _ in range(depth):
+        kind = type("Sub", (kind,), {})
+    context = kind(copied.ssl.PROTOCOL_TLS_CLIENT)
+    reason = f"{kind.__name__}.load_default_certs is not ours and may name roots of its own"
+    assert _detect.facts(copied.site, context, 0, foreign_load=True).foreign == (reason if is_foreign else None)
+    assert _detect.facts(copied.site, context, 0).foreign is None
+
+
+def test_what_is_asked_changes_nothing(copied: Copy) -> None:
+    """Gathering facts and judging leave the context, the environment and the modules as they are."""
+    context = client(copied)
+    before = dict(os.environ), set(sys.modules), context.cert_store_stats(), dict(vars(context))
+    judge(_detect.facts(copied.site, context, 1, foreign_load=True))
+    assert (dict(os.environ), set(sys.modules), context.cert_store_stats(), dict(vars(context))) == before
