@@ -146,7 +146,7 @@ def _variables(environ: "Mapping[str, str]", raised: bool, problems: list[str]) 
             continue
         elif name not in KEYS:
             expected = ", ".join(PREFIX + known.upper() for known in ("config", *KEYS))
-            problems.append(f"{variable}: is not a variable of fallback-roots (expected one of {expected})")
+            problems.append(f"{_shown(variable)[1:-1]}: is not a variable of fallback-roots (expected one of {expected})")
         elif KEYS[name].type == "bool":
             word = text.strip().lower()
             if word in TRUE or word in FALSE:
@@ -197,7 +197,7 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
         try:
             said[name] = _checked(name, value, os.path.dirname(path), raised)
         except ValueError as error:
-            problems.append(f"{path}: {name} = {_shown(value)} {error}")
+            problems.append(f"{path}: {_shown(name)[1:-1]} = {_shown(value)} {error}")
     return File(path, origin, True, tuple(problems)), said
 
 
