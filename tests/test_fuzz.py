@@ -67,7 +67,8 @@ def test_the_environment(environ: dict[str, str]) -> None:
     read = _settings.read({"FALLBACK_ROOTS_CONFIG": "/dev/null", **environ})
     for name, key in _settings.KEYS.items():
         assert isinstance(read.values[name], bool if key.type == "bool" else (str, type(None)))
-    assert all(problem.startswith("FALLBACK_ROOTS_") and "\n" not in problem for problem in read.problems)
+    places = ("FALLBACK_ROOTS_", *(file.path for file in read.files))
+    assert all(problem.startswith(places) and "\n" not in problem for problem in read.problems)
 
 
 @many

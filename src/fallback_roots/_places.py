@@ -15,6 +15,8 @@ import re
 import stat
 import sys
 
+from . import _files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,7 +169,7 @@ def _is_readable_file(path: str) -> bool:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return False
-        os.close(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
+        os.close(os.open(path, _files.FLAGS))
     except OSError as error:
         if _is_certain(error):
             return False
@@ -177,9 +179,8 @@ def _is_readable_file(path: str) -> bool:
 
 def _may_hold_certificates(path: str) -> bool:
     """Whether the file at `path` has anything that OpenSSL could take for a certificate: its PEM line, or DER's first byte."""
-    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
-        data = file.read(LARGEST_BUNDLE)
-    return data.startswith(b"\x30") or b"CERTIFICATE-----" in data or len(data) == LARGEST_BUNDLE
+    data, problem = _files.read(path, LARGEST_BUNDLE)
+    return problem is not None or data.startswith(b"\x30") or b"CERTIFICATE-----" in data
 
 
 def _is_certain(error: "OSError | ValueError") -> bool:

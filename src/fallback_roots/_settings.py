@@ -8,11 +8,10 @@ Precedence, lowest to highest, key by key: built-in defaults; site files; the us
 """
 
 import os
-import stat
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _places, auto
+from . import _files, _places, auto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -165,9 +164,8 @@ def _variables(environ: "Mapping[str, str]", raised: bool, problems: list[str]) 
 def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, Any]]:
     """The file at `path` with its faults, and what its sound lines say."""
     named = origin == PREFIX + "CONFIG"
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(path, flags)  # not inherited (PEP 446); does not wait for a FIFO's other end
+        data, problem = _files.read(path, LARGEST_FILE, found=not named)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and os.path.lexists(path):
             return File(path, origin, True, (f"{path}: is a link to a file that does not exist",)), {}
@@ -176,11 +174,6 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
         if _places.may_pass(error):
             raise
         return File(path, origin, True, (f"{path}: cannot be opened ({error.strerror})",)), {}
-    with open(descriptor, "rb") as file:
-        problem = _distrust(os.fstat(descriptor), named)
-        data = b"" if problem else file.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        problem = f"is larger than {LARGEST_FILE} bytes"
     if problem:
         return File(path, origin, True, (f"{path}: {problem}",)), {}
     try:
@@ -199,29 +192,6 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
         except ValueError as error:
             problems.append(f"{path}: {_shown(name)[1:-1]} = {_shown(value)} {error}")
     return File(path, origin, True, tuple(problems)), said
-
-
-def _distrust(status: os.stat_result, named: bool) -> str | None:
-    """Why the open file is not to be read; one that the environment names may belong to anybody."""
-    if not stat.S_ISREG(status.st_mode):
-        return "is not a regular file"
-    if named or not hasattr(os, "getuid"):
-        return None
-    # Containers run under arbitrary user ids, in an environment that somebody else built.
-    if status.st_uid not in (0, os.geteuid()) and not _owns(status.st_uid, sys.prefix):
-        return f"is owned by user id {status.st_uid} (expected root, this process's user or the owner of {sys.prefix})"
-    if status.st_mode & stat.S_IWOTH:
-        return f"is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
-    return None
-
-
-def _owns(user: int, path: str) -> bool:
-    try:
-        return os.stat(path).st_uid == user
-    except OSError as error:
-        if _places.may_pass(error):
-            raise
-        return False
 
 
 def _parse(data: bytes) -> dict[str, Any]:

@@ -7,11 +7,10 @@ theirs. What must not: the decision whether any of them may be loaded.
 import _ssl
 import os
 import re
-import stat
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _places
+from . import _files, _places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,18 +141,13 @@ def _get_data(package: Any) -> str:  # a loader that has nothing else
 
 def bundle(kind: str, path: str) -> Found:
     """The text of the PEM file at `path`."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(path, flags)  # does not wait for a FIFO's other end
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return Found(kind, path, problem=f"{path}: is not a regular file (expected a PEM bundle)")
-            data = file.read(_places.LARGEST_BUNDLE + 1)
+        data, problem = _files.read(path, _places.LARGEST_BUNDLE)
     except (OSError, ValueError) as error:
         _reraise_if_it_may_pass(error)
         return Found(kind, path, problem=f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")
-    if len(data) > _places.LARGEST_BUNDLE:
-        return Found(kind, path, problem=f"{path}: is larger than {_places.LARGEST_BUNDLE} bytes")
+    if problem:
+        return Found(kind, path, problem=f"{path}: {problem} (expected a PEM bundle)")
     return Found(kind, path, data.decode("ascii", "ignore"))  # comments may be in any encoding
 
 

@@ -1,0 +1,62 @@
+"""Tier 2: files that may be anything, and anybody's; imports nothing that ssl has not imported.
+
+What lives here: one way to open a file that does not wait for a FIFO, does not read without end, and looks at what it has
+opened and not at what stood there before. What must not: what the file is for.
+"""
+
+import os
+import stat
+import sys
+
+# Neither waits for a FIFO's other end nor makes a terminal ours; not inherited by children (PEP 446).
+FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read(path: str, limit: int, found: bool = False) -> "tuple[bytes, str | None]":
+    """The bytes of the regular file at `path`, at most `limit`; or none, and why it is not to be read.
+
+    `found`: nobody has named the file, so it must belong to somebody who may decide here. Raises OSError where it cannot be
+    opened or read, ValueError for a path with a NUL.
+    """
+    descriptor = os.open(path, FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return b"", "is not a regular file"
+        problem = _distrust(status, path) if found and hasattr(os, "getuid") else None
+        if problem:
+            return b"", problem
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+    finally:
+        os.close(descriptor)
+    return (b"", f"is larger than {limit} bytes") if len(data) > limit else (data, None)
+
+
+def _distrust(status: os.stat_result, path: str) -> "str | None":
+    """Why a file with this `status` may be somebody else's word."""
+    # Containers run under arbitrary user ids, in an environment that somebody else has built.
+    if status.st_uid not in (0, os.geteuid()) and status.st_uid != _owner(sys.prefix):
+        return f"is owned by user id {status.st_uid} (expected root, this process's user or the owner of {sys.prefix})"
+    if status.st_mode & stat.S_IWOTH:
+        return f"is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
+    for directory in {*_ancestors(path), *_ancestors(os.path.realpath(path))}:
+        mode = os.stat(directory).st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            return f"is in {directory}, which is writable by everybody (mode {stat.S_IMODE(mode):04o})"
+    return None
+
+
+def _owner(path: str) -> "int | None":
+    try:
+        return os.stat(path).st_uid
+    except FileNotFoundError:
+        return None
+
+
+def _ancestors(path: str) -> "list[str]":
+    found = []
+    while (parent := os.path.dirname(path)) != path:
+        found.append(parent)
+        path = parent
+    return found
