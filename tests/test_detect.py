@@ -188,7 +188,7 @@ def test_the_fact_of_a_foreign_load(methods: dict[str, Any], is_foreign: bool, d
     for _ in range(depth):
         kind = type("Sub", (kind,), {})
     context = kind(copied.ssl.PROTOCOL_TLS_CLIENT)
-    reason = f"{kind.__name__}.load_default_certs is not ours and may name roots of its own"
+    reason = f"{kind.__name__}.load_default_certs is not the standard library's and may name roots of its own"
     assert _detect.facts(copied.site, context, 0, foreign_load=True).foreign == (reason if is_foreign else None)
     assert _detect.facts(copied.site, context, 0).foreign is None
 

@@ -106,29 +106,61 @@ def _foreign(site: "Site", context: "Any", foreign_load: bool) -> "str | None":
         # truststore's context keeps such a one inside, and asks the operating system about trust; what it found in the
         # inner store it would trust *besides* (macOS).
         return "the context has socket classes of its own, which verify in a way that cannot be seen from here"
-    if foreign_load:
-        for ancestor in type(context).__mro__:
-            if ancestor is site.owner:
-                current = vars(site.owner)["load_default_certs"]
-                methods = [] if current is site.placed["load_default_certs"] else [current]
-            else:
-                methods = [vars(ancestor)[n] for n in vars(ancestor) if callable(vars(ancestor)[n])]
-            if any(map(_may_name_roots, methods)):
-                return f"{type(context).__name__}.load_default_certs is not ours and may name roots of its own"
-            if ancestor is site.owner:
-                break
+    if foreign_load and not _surely_names_no_roots(site, type(context)):
+        return f"{type(context).__name__}.load_default_certs is not the standard library's and may name roots of its own"
     return None
 
 
-def _may_name_roots(function: "Any") -> bool:
-    """Whether `function` may call ``load_verify_locations``: a directory named so shows in no count of certificates."""
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return True
-    todo = [code]
+# What runs besides its load_default_certs when a context of somebody's class is made and loaded.
+RUNS_AS_WELL = {
+    "__getattr__",
+    "__getattribute__",
+    "__init__",
+    "__new__",
+    "_load_windows_store_certs",
+    "set_default_verify_paths",
+}
+
+
+def _surely_names_no_roots(site: "Site", kind: "type[Any]") -> bool:
+    """Whether a default load by the own method of `kind` surely does no more than the standard library's.
+
+    A directory that it names shows in no count of certificates, so its code may use no name that the standard library's
+    method does not use, and nothing that could carry one in.
+    """
+    code = getattr(site.originals["load_default_certs"], "__code__", None)
+    allowed = {"super", *getattr(code, "co_names", ())}
+    for ancestor in kind.__mro__:
+        own = vars(ancestor)
+        load = own.get("load_default_certs", site.placed["load_default_certs"])
+        if load is not site.placed["load_default_certs"] and not _uses_only(allowed, load):
+            return False
+        if ancestor is site.owner:
+            break
+        if RUNS_AS_WELL & own.keys() or any(map(_mentions_roots, own.values())):
+            return False
+    return True
+
+
+def _uses_only(allowed: "set[str]", function: "Any") -> bool:
+    code: Any = getattr(function, "__code__", None)
+    return (
+        type(function) is type(_uses_only)
+        and allowed.issuperset(code.co_names)
+        and code.co_argcount <= 2  # self and purpose: an argument's default may be a function
+        and not code.co_kwonlyargcount
+        and {"__class__"}.issuperset(code.co_freevars)
+        and not any(hasattr(const, "co_names") for const in code.co_consts)
+    )
+
+
+def _mentions_roots(attribute: "Any") -> bool:
+    """Whether the code of a function, property, class or static method mentions ``load_verify_locations``."""
+    todo = [getattr(attribute, name, None) for name in ("fget", "fset")]
+    todo = [getattr(getattr(part, "__func__", part), "__code__", None) for part in (attribute, *todo)]
     while todo:
         code = todo.pop()
-        if "load_verify_locations" in code.co_names:
+        if code is not None and "load_verify_locations" in code.co_names:
             return True
-        todo += [const for const in code.co_consts if hasattr(const, "co_names")]
+        todo += [const for const in getattr(code, "co_consts", ()) if hasattr(const, "co_names")]
     return False
