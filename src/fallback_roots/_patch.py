@@ -24,6 +24,9 @@ class BoundWrapper(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # no 
 
         return getattr(copy.deepcopy(self.__self__, memo), self.__name__)
 
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return getattr, (self.__self__, self.__name__)
 
@@ -42,6 +45,9 @@ class Wrapper(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # likewise
         # Looked up on the class a function is itself, and not a new object each time.
         return self if instance is None else super().__get__(instance, owner)
 
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
     def __copy__(self) -> "Wrapper":
         return self
 
@@ -58,11 +64,12 @@ def wrap(site: _watch.Site) -> None:
     Raises the audit event ``fallback_roots.patch`` (no arguments) before.
     """
     with site.hook.lock:
-        sys.audit("fallback_roots.patch")
-        for name in _watch.DOORS:
-            standing = site.placed[name]
-            if isinstance(standing, _watch.StandIn) and vars(site.holder(name)).get(name) is standing:
-                site.place(name, Wrapper(site, name))
+        names = [name for name in _watch.DOORS if isinstance(site.placed[name], _watch.StandIn)]
+        names = [name for name in names if vars(site.holder(name)).get(name) is site.placed[name]]
+        if names:
+            sys.audit("fallback_roots.patch")
+        for name in names:
+            site.place(name, Wrapper(site, name))
 
 
 def install() -> None:

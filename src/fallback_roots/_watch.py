@@ -181,15 +181,30 @@ def _complain(hook: Hook, fault: Exception) -> None:
         pass
 
 
-class StandIn:
-    """Stands in the place of a function of ``ssl``, calls it through a door of `Site`, and passes for it otherwise.
+class Told(str):
+    """A class's own ``__module__`` or docstring, which on an instance is the original's.
 
-    A class and not a closure, for the sake of pickle: a closure that somebody holds while another object has taken its
-    place (the wrapt layer, at the first empty load) could not be pickled any more.
+    A string, since ``type(x).__module__`` gives what stands in the class's dict and many programs take it for one; a
+    descriptor, since the class's would be found before ``__getattr__`` is asked.
     """
 
-    # A property named __module__ would make that of the class an object which is no string; the instance's dict does not.
-    __slots__ = ("__dict__", "_door", "_name", "_original", "_site")
+    __slots__ = ("_name",)
+
+    def __set_name__(self, owner: "type[Any]", name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: "Any", owner: "type[Any] | None" = None) -> "Any":
+        return self if instance is None else getattr(instance._original, self._name)
+
+
+class StandIn:
+    # A class and not a closure, for the sake of pickle: a closure that somebody holds while another object has taken its
+    # place (the wrapt layer, at the first empty load) could not be pickled any more.
+    __doc__ = Told(
+        "Stands in the place of a function of ``ssl``, calls it through a door of `Site`, and passes for it otherwise."
+    )
+    __module__ = Told(__name__)
+    __slots__ = ("__weakref__", "_door", "_name", "_original", "_site")
 
     def __init__(self, site: Site, name: str, original: "Any") -> None:
         fill = object.__setattr__
@@ -197,8 +212,6 @@ class StandIn:
         fill(self, "_name", name)
         fill(self, "_door", getattr(site, name))
         fill(self, "_original", original)
-        for told in ("__module__", "__doc__"):  # the two that every class has, so that __getattr__ is not asked
-            fill(self, told, getattr(original, told, None))
 
     def __call__(self, /, *args: "Any", **kwargs: "Any") -> "Any":
         return self._door(self._original, None, args, kwargs)
@@ -217,10 +230,12 @@ class StandIn:
     def __getattr__(self, name: str) -> "Any":
         return getattr(self._original, name)
 
+    @property
+    def __dict__(self) -> "Any":  # type: ignore[override]  # for vars()
+        return self._original.__dict__
+
     def __setattr__(self, name: str, value: "Any") -> None:
         setattr(self._original, name, value)
-        if name in self.__dict__:
-            object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         delattr(self._original, name)
