@@ -17,7 +17,7 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fallback_roots import auto
+from fallback_roots import _armed
 
 CAS = ("bundle", "hashed", "fallback")  # the CA in the machine's bundle, in its hashed directory, of the fallback
 WORLDS = int(
@@ -224,7 +224,7 @@ def variables(world: World, places: Places) -> dict[str, str]:
 
 def trust(world: World, places: Places, with_us: bool) -> set[str]:
     """Who is trusted in `world`, with us or without."""
-    finder = auto.armed()
+    finder = _armed()
     assert finder is not None
     hook = finder.hook
     assert hook is not None

@@ -1,16 +1,22 @@
-"""Tier 0: roots for Python programs whose default CA load comes back empty; imports nothing, exports lazily.
+"""Tier 0: roots for Python programs whose default CA load comes back empty; imports sys only, exports lazily.
 
-What lives here: names only. A program needs none of them: installing the package is enough.
+What lives here: names, and the two questions that may be asked without arming anything. A program needs none of them:
+installing the package is enough.
 """
+
+import sys
 
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ._detect import Verdict
     from ._fallback import Outcome, Status, load, status
     from ._patch import install, uninstall
     from ._sources import Source
+    from .auto import Finder
     from .errors import FallbackRootsError, SettingsError, SourceError
 
 __all__ = [
@@ -40,6 +46,23 @@ _HOMES = {
     "status": "_fallback",
     "uninstall": "_patch",
 }
+
+
+def _is_off(environ: "Mapping[str, str]") -> bool:
+    """Whether ``FALLBACK_ROOTS_DISABLE`` in `environ` says off; an off switch errs towards off."""
+    said = environ.get("FALLBACK_ROOTS_DISABLE", "").strip().lower()
+    return said not in ("", "0", "false", "no", "off")
+
+
+def _armed() -> "Finder | None":
+    """The finder that `auto.arm` has left in this interpreter, by its module's name and not by its class.
+
+    pex drops our modules from ``sys.modules`` after start-up; a second import then makes a second class `Finder`.
+    """
+    for finder in sys.meta_path:
+        if type(finder).__module__ == "fallback_roots.auto":
+            return finder  # type: ignore[return-value]  # it has another class `Finder` where pex was at work
+    return None
 
 
 def __getattr__(name: str) -> object:

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _detect, _say, _watch, auto, errors
+from . import _armed, _detect, _is_off, _say, _watch, errors
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -176,7 +176,7 @@ def load(context: "SSLContext") -> Outcome:
         raise TypeError(f"{context!r} is not a context of the standard library's ssl")
     if context.protocol == _ssl.PROTOCOL_TLS_SERVER:
         raise ValueError("the context is a server's (expected PROTOCOL_TLS_CLIENT)")
-    finder = auto.armed()
+    finder = _armed()
     settings = finder.hook.settings if finder is not None and finder.hook is not None else None
     if settings is None:
         from . import _settings
@@ -192,9 +192,9 @@ def load(context: "SSLContext") -> Outcome:
 
 def status() -> Status:
     """The state of this interpreter's hook as data; looks at nothing else, changes nothing."""
-    finder = auto.armed()
+    finder = _armed()
     if finder is None:
-        return Status("disabled" if auto.is_off(os.environ) else "absent", None, None, None)
+        return Status("disabled" if _is_off(os.environ) else "absent", None, None, None)
     hook = finder.hook
     if hook is None or not hook.sites:
         return Status("armed", None, None, None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import wrapt
 
-from . import _watch, auto, errors
+from . import _armed, _is_off, _watch, errors
 
 
 class BoundWrapper(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # no generic before wrapt 2
@@ -78,10 +78,12 @@ def install() -> None:
     Does nothing where ``FALLBACK_ROOTS_DISABLE`` says so. Raises `FallbackRootsError` where ``ssl`` cannot be watched: it is
     missing, or not the standard library's.
     """
-    if auto.is_off(os.environ):
+    if _is_off(os.environ):
         return
+    from . import auto  # arms by itself where it has not been imported yet
+
     auto.arm()
-    finder = auto.armed()
+    finder = _armed()
     try:
         import ssl
     except ImportError as error:
@@ -100,7 +102,7 @@ def uninstall() -> None:
     What is held by somebody who wrapped it otherwise, or who keeps a reference, stays there and is the original in effect.
     Roots that contexts have been given stay in them. Does nothing where nothing is armed.
     """
-    while (finder := auto.armed()) is not None:
+    while (finder := _armed()) is not None:
         sys.meta_path.remove(finder)
         hook = finder.hook
         if hook is None:

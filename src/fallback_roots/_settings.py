@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _files, _places, auto
+from . import _files, _is_off, _places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -140,7 +140,7 @@ def _variables(environ: "Mapping[str, str]", raised: bool, problems: list[str]) 
         text = environ[variable]
         if name == "disable":
             if text.strip():
-                said[name] = variable, auto.is_off(environ)
+                said[name] = variable, _is_off(environ)
         elif raised:
             continue
         elif name not in KEYS:

@@ -9,10 +9,12 @@ where neither file is read.
 import os
 import sys
 
+from . import _armed, _is_off
+
 # `typing` costs 9 ms, and even `from __future__ import annotations` is an import: type checkers know this name, too.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -30,7 +32,7 @@ def arm() -> None:
     ``fallback_roots.arm`` (no arguments) when it puts its finder on ``sys.meta_path``.
     """
     try:
-        if is_off(os.environ) or armed() is not None:
+        if _is_off(os.environ) or _armed() is not None:
             return
         finder = Finder()
         sys.audit("fallback_roots.arm")
@@ -41,23 +43,6 @@ def arm() -> None:
             watch(ssl, finder)
     except Exception:  # promise: an interpreter never starts worse because we are installed
         pass
-
-
-def is_off(environ: "Mapping[str, str]") -> bool:
-    """Whether ``FALLBACK_ROOTS_DISABLE`` in `environ` says off; an off switch errs towards off."""
-    said = environ.get("FALLBACK_ROOTS_DISABLE", "").strip().lower()
-    return said not in ("", "0", "false", "no", "off")
-
-
-def armed() -> "Finder | None":
-    """The finder that an earlier `arm` of this interpreter left, by its module's name and not by its class.
-
-    pex drops our modules from ``sys.modules`` after start-up; a second import then makes a second class `Finder`.
-    """
-    for finder in sys.meta_path:
-        if type(finder).__module__ == __name__:
-            return finder  # type: ignore[return-value]  # it has another class `Finder` where pex was at work
-    return None
 
 
 def watch(module: "ModuleType", finder: "Finder") -> None:
