@@ -421,7 +421,11 @@ def test_install_where_it_cannot(run: Callable[..., list[str]]) -> None:
     program = """
 import types
 fallback_roots.uninstall()
-for module in (None, types.ModuleType("ssl")):
+other = types.ModuleType("ssl")
+classes = (3, type("SSLContext", (), {}), type("SSLContext", (), {"load_default_certs": print}))
+for module in (None, other, other, other, other):
+    if sys.modules["ssl"] is other:
+        other.SSLContext, *classes = classes
     sys.modules["ssl"] = module
     try:
         fallback_roots.install()
@@ -429,10 +433,26 @@ for module in (None, types.ModuleType("ssl")):
         print(type(error).__name__, error, type(error.__cause__).__name__)
     fallback_roots.uninstall()
 """
-    missing, other = run(program)
+    missing, *others = run(program)
     assert missing.startswith("FallbackRootsError ssl cannot be imported: ")
     assert missing.endswith("ModuleNotFoundError")
-    assert other == "FallbackRootsError <module 'ssl'> is not the standard library's module made of _ssl NoneType"
+    assert others == ["FallbackRootsError <module 'ssl'> is not the standard library's module made of _ssl NoneType"] * 4
+
+
+def test_install_where_an_audit_hook_refuses(run: Callable[..., list[str]]) -> None:
+    """Whoever raises at the audit event of arming gets an error from install(), and nothing in ssl."""
+    program = """
+def refuse(event, args):
+    if event == "fallback_roots.arm":
+        raise RuntimeError("refused")
+fallback_roots.uninstall()
+sys.addaudithook(refuse)
+try:
+    fallback_roots.install()
+except fallback_roots.FallbackRootsError:
+    print(kinds(), finders())
+"""
+    assert run(program) == ["['function', 'function'] []"]
 
 
 def test_uninstall_splices_out_from_under_a_wrapt_wrapper(run: Callable[..., list[str]]) -> None:
