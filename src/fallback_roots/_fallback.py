@@ -84,7 +84,7 @@ def _provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
         settings = _settings.read()
         if not settings.problems:  # else somebody may mend them, and what was of the moment passes
             hook.settings = settings
-    outcome = hook.outcome = _load(context, settings)
+    outcome = hook.outcome = choose(context, settings)
     if outcome.code == "disabled":
         return
     if outcome.problems or _unkept(verdict):
@@ -96,7 +96,8 @@ def _provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
         hook.proven = True
 
 
-def _load(context: Any, settings: "Settings") -> Outcome:
+def choose(context: Any, settings: "Settings") -> Outcome:
+    """Load into `context` what `settings` choose; no fault of theirs is raised."""
     if settings.values["disable"]:
         return Outcome("disabled")
     if settings.problems:
@@ -182,7 +183,7 @@ def load(context: "SSLContext") -> Outcome:
         from . import _settings
 
         settings = _settings.read()
-    outcome = _load(context, settings)
+    outcome = choose(context, settings)
     if outcome.code == "fault":
         raise errors.SettingsError(outcome.problems)
     if outcome.code == "broken":

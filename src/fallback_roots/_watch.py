@@ -26,7 +26,7 @@ DOORS = ("load_default_certs", "create_default_context")
 
 def watch(module: "ModuleType", finder: "Finder") -> None:
     """Put stand-ins into `module` if it is made of this interpreter's own ``_ssl``; a second time changes nothing."""
-    owner = _owner_of_the_load(getattr(module, "SSLContext", None))
+    owner = owner_of_the_load(getattr(module, "SSLContext", None))
     if owner is None:
         return
     hook = finder.hook
@@ -41,7 +41,7 @@ def watch(module: "ModuleType", finder: "Finder") -> None:
         site.place(name, StandIn(site, name, site.originals[name]))
 
 
-def _owner_of_the_load(context_class: "Any") -> "type[Any] | None":
+def owner_of_the_load(context_class: "Any") -> "type[Any] | None":
     """The class whose ``load_default_certs`` all others inherit or call; None for what is not the real ``ssl``.
 
     The first in the line of ancestors: gevent and truststore put subclasses in the place of ``ssl.SSLContext``.
