@@ -122,13 +122,11 @@ def test_load(
     set_variables(monkeypatch, variables)
     context = client()
     if code in ("fault", "broken"):
-        expected: type[Any]
-        expected = fallback_roots.SettingsError if code == "fault" else fallback_roots.SourceError
-        with pytest.raises(expected) as caught:
+        with pytest.raises(fallback_roots.FallbackRootsError) as caught:
             fallback_roots.load(context)
-        assert caught.value.problems == (end[2:],)
-        assert str(caught.value) == end[2:]
-        assert isinstance(caught.value, fallback_roots.FallbackRootsError)
+        fault: Any = caught.value
+        assert type(fault) is (fallback_roots.SettingsError if code == "fault" else fallback_roots.SourceError)
+        assert (fault.problems, str(fault)) == ((end[2:],), end[2:])
     else:
         outcome = fallback_roots.load(context)
         assert outcome.code == code
