@@ -1,0 +1,237 @@
+"""Real TLS on loopback, by the standard library's own clients with their default contexts."""
+
+import os
+import shlex
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import certifi
+import pytest
+import trustme
+from conftest import Server, needs_root
+from support import NO_CAS, python
+
+CERTIFI = certifi.contents().count("BEGIN CERTIFICATE")
+CLIENTS = """
+import asyncio, http.client, imaplib, smtplib, ssl, sys, urllib.request
+https, smtp, imap = map(int, sys.argv[1:])
+
+def with_urllib():
+    return urllib.request.urlopen(f"https://localhost:{https}/", timeout=30).read()
+
+def with_http_client():
+    connection = http.client.HTTPSConnection("localhost", https, timeout=30)
+    connection.request("GET", "/")
+    return connection.getresponse().read()
+
+def with_asyncio():
+    async def talk():
+        reader, writer = await asyncio.open_connection("localhost", https, ssl=True)
+        writer.write(b"GET / HTTP/1.0\\r\\n\\r\\n")
+        answer = await reader.read()
+        writer.close()
+        return answer
+    return asyncio.run(talk())
+
+def with_smtplib():
+    client = smtplib.SMTP_SSL("localhost", smtp, context=ssl.create_default_context(), timeout=30)
+    try:
+        return client.noop()[1]
+    finally:
+        client.close()
+
+def with_imaplib():
+    with imaplib.IMAP4_SSL("localhost", imap, ssl_context=ssl.create_default_context()) as client:
+        return client.noop()[1][0]
+
+for client in (with_urllib, with_http_client, with_asyncio, with_smtplib, with_imaplib):
+    try:
+        print(client.__name__, client()[-5:].decode())
+    except Exception as error:
+        print(client.__name__, type(error).__name__, error)
+"""
+NAMES = ("with_urllib", "with_http_client", "with_asyncio", "with_smtplib", "with_imaplib")
+HELLO = [f"{name} hello" for name in NAMES]
+
+
+class Mail:
+    """A server on loopback that speaks just enough of a mail protocol: a greeting, and an answer to each line."""
+
+    def __init__(self, context: ssl.SSLContext, greeting: bytes, answer: bytes) -> None:
+        self._context, self._greeting, self._answer = context, greeting, answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        try:
+            with self._context.wrap_socket(connection, server_side=True) as stream, stream.makefile("rwb", 0) as file:
+                file.write(self._greeting)
+                for line in file:
+                    tag = line.split()[0]
+                    file.write((b"* CAPABILITY IMAP4rev1\r\n" if b"CAPA" in line else b"") + self._answer.replace(b"TAG", tag))
+        except OSError:  # a client that breaks off is no news
+            pass
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture(scope="module")
+def ports(ca: trustme.CA, server: Server) -> Iterator[list[str]]:
+    """The ports of an HTTPS, an SMTP and an IMAP server, whose certificates come from `ca`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    smtp = Mail(context, b"220 localhost\r\n", b"250 hello\r\n")
+    imap = Mail(context, b"* OK localhost\r\n", b"TAG OK hello\r\n")
+    yield [str(port) for port in (server.port, smtp.port, imap.port)]
+    smtp.close()
+    imap.close()
+
+
+class Answers(NamedTuple):
+    """What the clients print, and what is said besides."""
+
+    lines: list[str]
+    said: str
+
+
+def ask(ports: list[str], env: Mapping[str, str]) -> Answers:
+    """Let all clients talk to the servers."""
+    done = python("-c", CLIENTS, *ports, env={"FALLBACK_ROOTS_CONFIG": os.devnull, **env})
+    assert done.returncode == 0, done.stderr
+    return Answers(done.stdout.splitlines(), done.stderr)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another CA's bundle, which does not vouch for the servers."""
+    path = tmp_path_factory.mktemp("other") / "ca.pem"
+    trustme.CA(organization_name="another").cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def without_us(ports: list[str]) -> list[str]:
+    """What the clients print on a machine without CA certificates, without us."""
+    answers = ask(ports, {**NO_CAS, "FALLBACK_ROOTS_DISABLE": "1"})
+    assert answers.said == ""
+    return answers.lines
+
+
+def test_without_us_every_client_fails(without_us: list[str]) -> None:
+    """Without CA certificates no client trusts the servers."""
+    assert [line.split()[0] for line in without_us] == list(NAMES)
+    for line in without_us:
+        assert "CERTIFICATE_VERIFY_FAILED" in line
+        assert "unable to get local issuer certificate" in line
+
+
+@pytest.mark.parametrize("key", ["CAFILE", "CAPATH"])
+def test_a_configured_fallback_verifies(key: str, ports: list[str], ca_file: Path, hashed_directory: Path) -> None:
+    """On a machine without CA certificates every client verifies with the configured fallback."""
+    path = {"CAFILE": ca_file, "CAPATH": hashed_directory}[key]
+    answers = ask(ports, {**NO_CAS, f"FALLBACK_ROOTS_{key}": str(path)})
+    assert answers.lines == HELLO
+    assert answers.said.count("\n") == 1
+
+
+def test_certifi_does_not_vouch_for_them(ports: list[str], without_us: list[str]) -> None:
+    """A server that certifi's roots do not vouch for is refused with the very error that comes without us."""
+    assert ask(ports, NO_CAS).lines == without_us
+
+
+def test_a_healthy_bundle_verifies(ports: list[str], ca_file: Path) -> None:
+    """On a machine with a bundle every client verifies, and nothing is said."""
+    assert ask(ports, {**NO_CAS, "SSL_CERT_FILE": str(ca_file)}) == (HELLO, "")
+
+
+def test_a_healthy_hashed_directory_verifies(ports: list[str], hashed_directory: Path) -> None:
+    """So does every client on a machine with nothing but a hashed directory."""
+    assert ask(ports, {**NO_CAS, "SSL_CERT_DIR": str(hashed_directory)}) == (HELLO, "")
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_the_fallback_does_not_widen_trust(variable: str, ports: list[str], ca_file: Path, other: Path) -> None:
+    """Where the machine trusts another CA, by a bundle or by a directory, the fallback's is not trusted besides."""
+    hashed = other.parent / "00000000.0"
+    if not hashed.exists():
+        hashed.symlink_to(other)
+    world = {**NO_CAS, variable: str(other if variable == "SSL_CERT_FILE" else other.parent)}
+    ours = ask(ports, {**world, "FALLBACK_ROOTS_CAFILE": str(ca_file)})
+    assert ours == ask(ports, {**world, "FALLBACK_ROOTS_DISABLE": "1"})
+    assert all("CERTIFICATE_VERIFY_FAILED" in line for line in ours.lines)
+
+
+# ---------------------------------------------------------------- a machine that is truly without
+
+COUNT = "import ssl; print(len(ssl.create_default_context().get_ca_certs()))"
+FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=30).read().decode())"
+
+
+def truly_without(tmp_path: Path, then: str = ":") -> list[str]:
+    """The beginning of a command that hides the compiled-in places behind empty ones, in a mount namespace of its own.
+
+    `then` is a shell command to be run before, for which ``$certs`` is the compiled-in directory.
+    """
+    paths = ssl.get_default_verify_paths()
+    (tmp_path / "nothing").touch()
+    file, directory = (shlex.quote(os.path.realpath(path)) for path in (paths.openssl_cafile, paths.openssl_capath))
+    script = f"""
+set -e
+certs={directory}
+[ ! -e {file} ] || mount --bind {shlex.quote(str(tmp_path / "nothing"))} {file}
+[ ! -d "$certs" ] || mount -t tmpfs tmpfs "$certs"
+{then}
+exec "$@"
+"""
+    return ["unshare", "--mount", "sh", "-c", script, "sh"]
+
+
+@needs_root
+def test_a_machine_without_ca_certificates(installed: Path, tmp_path: Path) -> None:
+    """Where the compiled-in places hold nothing a default context has certifi's roots, and nothing is said."""
+    done = python("-c", COUNT, executable=installed, prefix=truly_without(tmp_path))
+    assert (done.stdout, done.stderr) == (f"{CERTIFI}\n", "")
+
+
+@needs_root
+def test_such_a_machine_with_the_off_switch(installed: Path, tmp_path: Path) -> None:
+    """With FALLBACK_ROOTS_DISABLE=1 it has none."""
+    done = python("-c", COUNT, env={"FALLBACK_ROOTS_DISABLE": "1"}, executable=installed, prefix=truly_without(tmp_path))
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@needs_root
+def test_such_a_machine_with_a_users_config_file(
+    installed: Path, home: Path, server: Server, ca_file: Path, tmp_path: Path
+) -> None:
+    """With a cafile in the user's config file it has that CA alone, and verifies by it."""
+    (home / ".config" / "fallback-roots" / "config.toml").write_text(f'cafile = "{ca_file}"\n')
+    for program, answer in ((COUNT, "1\n"), (FETCH, "hello\n")):
+        done = python("-c", program, server.url, env={"HOME": str(home)}, executable=installed, prefix=truly_without(tmp_path))
+        assert (done.stdout, done.stderr) == (answer, "")
+
+
+@needs_root
+def test_a_machine_with_hashed_links_alone(installed: Path, server: Server, hashed_directory: Path, tmp_path: Path) -> None:
+    """Where the compiled-in directory holds hashed links and nothing else (Fedora 44) no root is loaded, and all verifies."""
+    if not Path(ssl.get_default_verify_paths().openssl_capath).is_dir():
+        pytest.skip("this Python's OpenSSL has no compiled-in directory to hide")
+    prefix = truly_without(tmp_path, f'cp -a {shlex.quote(str(hashed_directory))}/. "$certs"')
+    for program, answer in ((COUNT, "0\n"), (FETCH, "hello\n")):
+        done = python("-c", program, server.url, executable=installed, prefix=prefix)
+        assert (done.stdout, done.stderr) == (answer, "")
