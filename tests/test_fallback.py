@@ -562,7 +562,7 @@ print(set(counts), len(counts), raised, len(opened), len(records))
     assert run(program, FALLBACK_ROOTS_CONFIG=str(config)) == [f"{{{CERTIFI + 1}}} 64 [] 1 1"]
 
 
-@pytest.mark.parametrize("name", [*IMPORTED, "fallback_roots._say", "logging"])
+@pytest.mark.parametrize("name", [*IMPORTED, "fallback_roots._say", "typing", "logging"])
 def test_a_fork_amid_another_threads_first_load(name: str) -> None:
     """The child of a fork while another thread is in the middle of an import neither hangs nor raises: it has the whole
     fallback, or none and a WARNING."""
@@ -601,7 +601,7 @@ print(os.waitstatus_to_exitcode(status), counts, load())
     assert child in ("0", str(CERTIFI))
     assert "Traceback" not in done.stderr
     if child == "0":
-        assert f"{NOTHING_FOUND}no roots loaded; " in done.stderr
+        assert "no roots loaded" in done.stderr
         assert "when this process was forked" in done.stderr
 
 
