@@ -60,23 +60,20 @@ def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
         known = set(sys.modules)
         try:
             hook.loading = me
-            _provide(site, context, verdict)
+            outcome = hook.outcome = _provide(site, context)
         except Exception as fault:
-            hook.outcome = Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
-            _say.warning(hook.said, _sentence(hook.outcome, verdict), may_import=False)
+            outcome = hook.outcome = Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
         finally:
             hook.loading = 0
             _forget_orphans(known)
+        _tell(site, outcome, verdict)
 
 
-def _provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
+def _provide(site: "Site", context: Any) -> Outcome:
     hook = site.hook
     missing = () if hook.proven else _needed(hook.half_imported)
     if missing:
-        problem = f"another thread was importing {', '.join(missing)} when this process was forked"
-        hook.outcome = Outcome("fault", problems=(problem,))
-        _say.warning(hook.said, _sentence(hook.outcome, verdict), may_import=False)
-        return
+        return Outcome("fault", problems=(f"another thread was importing {', '.join(missing)} when this process was forked",))
     settings = hook.settings
     if settings is None:
         from . import _settings
@@ -84,16 +81,23 @@ def _provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
         settings = _settings.read()
         if not settings.problems:  # else somebody may mend them, and what was of the moment passes
             hook.settings = settings
-    outcome = hook.outcome = choose(context, settings)
-    if outcome.code == "disabled":
-        return
-    if outcome.problems or _unkept(verdict):
-        _say.warning(hook.said, _sentence(outcome, verdict))
-    else:
-        _say.info(hook.said, _sentence(outcome, verdict))
+    outcome = choose(context, settings)
     if outcome.code == "loaded":
         _patch_once(site)
         hook.proven = True
+    return outcome
+
+
+def _tell(site: "Site", outcome: Outcome, verdict: "_detect.Verdict") -> None:
+    """Make the record; a handler may make a default context of its own (logging's HTTPHandler), which has the fallback."""
+    said = site.hook.said
+    if outcome.code == "disabled":
+        return
+    if outcome.problems or _unkept(verdict):
+        # Where something failed to import, or may never be imported, logging might be next.
+        _say.warning(said, _sentence(outcome, verdict), may_import=outcome.code != "fault")
+    else:
+        _say.info(said, _sentence(outcome, verdict))
 
 
 def choose(context: Any, settings: "Settings") -> Outcome:
@@ -118,7 +122,7 @@ def choose(context: Any, settings: "Settings") -> Outcome:
 def _patch_once(site: "Site") -> None:
     """The wrapt layer; that wrapt fails or is missing costs nobody the fallback, for the stand-ins do the same work."""
     hook = site.hook
-    if isinstance(site.placed["load_default_certs"], _watch.StandIn):
+    if _watch.is_stand_in(site.placed["load_default_certs"]):
         try:
             from . import _patch
 
@@ -200,5 +204,5 @@ def status() -> Status:
     if hook is None or not hook.sites:
         return Status("armed", None, None, None)
     found, verdict = (hook.verdict, None) if isinstance(hook.verdict, int) else (None, hook.verdict)
-    watching = all(isinstance(thing, _watch.StandIn) for thing in hook.sites[-1].placed.values())
+    watching = all(map(_watch.is_stand_in, hook.sites[-1].placed.values()))
     return Status("watching" if watching else "patched", verdict, found, hook.outcome)

@@ -64,7 +64,7 @@ def wrap(site: _watch.Site) -> None:
     Raises the audit event ``fallback_roots.patch`` (no arguments) before.
     """
     with site.hook.lock:
-        names = [name for name in _watch.DOORS if isinstance(site.placed[name], _watch.StandIn)]
+        names = [name for name in _watch.DOORS if _watch.is_stand_in(site.placed[name])]
         names = [name for name in names if vars(site.holder(name)).get(name) is site.placed[name]]
         if names:
             sys.audit("fallback_roots.patch")

@@ -135,17 +135,18 @@ def _variables(environ: "Mapping[str, str]", raised: bool, problems: list[str]) 
     said: dict[str, tuple[str, Any]] = {}
     for variable in sorted(environ):
         name = variable[len(PREFIX) :].lower()
-        if not variable.startswith(PREFIX) or name == "config":
+        if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
             continue
         text = environ[variable]
-        if name == "disable":
+        known = name in KEYS and variable == PREFIX + name.upper()
+        if known and name == "disable":
             if text.strip():
                 said[name] = variable, _is_off(environ)
         elif raised:
             continue
-        elif name not in KEYS:
-            expected = ", ".join(PREFIX + known.upper() for known in ("config", *KEYS))
-            problems.append(f"{_shown(variable)[1:-1]}: is not a variable of fallback-roots (expected one of {expected})")
+        elif not known:
+            expected = ", ".join(PREFIX + key.upper() for key in ("config", *KEYS))
+            problems.append(f"{_shown_name(variable)}: is not a variable of fallback-roots (expected one of {expected})")
         elif KEYS[name].type == "bool":
             word = text.strip().lower()
             if word in TRUE or word in FALSE:
@@ -178,8 +179,6 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
         return File(path, origin, True, (f"{path}: {problem}",)), {}
     try:
         table = _parse(data)
-    except MemoryError:
-        raise
     except Exception as error:
         if _places.may_pass(error):
             raise
@@ -190,7 +189,7 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
         try:
             said[name] = _checked(name, value, os.path.dirname(path), raised)
         except ValueError as error:
-            problems.append(f"{path}: {_shown(name)[1:-1]} = {_shown(value)} {error}")
+            problems.append(f"{path}: {_shown_name(name)} = {_shown(value)} {error}")
     return File(path, origin, True, tuple(problems)), said
 
 
@@ -200,7 +199,10 @@ def _parse(data: bytes) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
-    table: dict[str, Any] = tomllib.loads(text)
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+    except MemoryError:  # not of the moment: twenty thousand dots in one key take more than a gigabyte
+        raise ValueError("it takes more memory than there is") from None
     return table
 
 
@@ -237,7 +239,21 @@ def _shown(value: Any) -> str:
     """`value` as TOML would have it, on one line of bounded length."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = repr(value)
     if isinstance(value, str):
-        text = '"' + text[1:-1].replace('"', '\\"') + '"'
-    return text if len(text) <= 100 else text[:97] + "..."
+        return _shortened(f'"{_escaped(value)}"')
+    try:
+        return _shortened(repr(value))
+    except ValueError:  # an integer beyond sys.get_int_max_str_digits()
+        return f"(a large {type(value).__name__})"
+
+
+def _shown_name(name: str) -> str:
+    return _shortened(_escaped(name), 96)
+
+
+def _escaped(text: str) -> str:
+    return repr(text)[1:-1].replace('"', '\\"')
+
+
+def _shortened(text: str, length: int = 97) -> str:
+    return text if len(text) <= length + 3 else text[:length] + "..."

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
     from ._settings import Settings
 
-# A body of base64 has no hyphen; so an unfinished block ends at the next line of hyphens and costs no second look.
-BLOCK = re.compile(r"-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X509 )?CERTIFICATE-----")
-BEGIN = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
+# As OpenSSL has it (pem_lib.c): a line of its own from its first character on, so that what somebody has commented out or
+# indented stays out; blanks behind it are nothing. The body is ASCII without a hyphen, so an unfinished block costs no second
+# look.
+BEGIN = re.compile(r"^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^\S\n]*$", re.MULTILINE)
+BLOCK = re.compile(
+    r"^-----BEGIN (?P<label>(?:X509 )?CERTIFICATE)-----[^\S\n]*\n[\x00-,.-\x7f]*^-----END (?P=label)-----[^\S\n]*$",
+    re.MULTILINE,
+)
 TRUSTED = "-----BEGIN TRUSTED CERTIFICATE-----"
 
 # Where operating systems keep their roots, most specific first, with who keeps them there. From Go's crypto/x509
@@ -124,19 +129,19 @@ def _contents(package: Any) -> str:
 
 
 def _where(package: Any) -> str:  # py2exe: the file is there, the resource is not
-    with open(package.where(), encoding="ascii", errors="ignore") as file:
+    with open(package.where(), encoding="latin-1") as file:
         return file.read()
 
 
 def _resource(package: Any) -> str:
     reader = package.__loader__.get_resource_reader(package.__name__)
     with reader.open_resource("cacert.pem") as file:
-        return file.read().decode("ascii", "ignore")  # type: ignore[no-any-return]  # whatever reader this is
+        return file.read().decode("latin-1")  # type: ignore[no-any-return]  # whatever reader this is
 
 
 def _get_data(package: Any) -> str:  # a loader that has nothing else
     data = package.__loader__.get_data(os.path.join(os.path.dirname(package.__file__), "cacert.pem"))
-    return data.decode("ascii", "ignore")  # type: ignore[no-any-return]  # likewise
+    return data.decode("latin-1")  # type: ignore[no-any-return]  # likewise
 
 
 def bundle(kind: str, path: str) -> Found:
@@ -148,7 +153,8 @@ def bundle(kind: str, path: str) -> Found:
         return Found(kind, path, problem=f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")
     if problem:
         return Found(kind, path, problem=f"{path}: {problem} (expected a PEM bundle)")
-    return Found(kind, path, data.decode("ascii", "ignore"))  # comments may be in any encoding
+    # OpenSSL skips a byte order mark, too; comments may be in any encoding.
+    return Found(kind, path, data.removeprefix(b"\xef\xbb\xbf").decode("latin-1"))
 
 
 def hashed_directory(kind: str, path: str) -> Found:

@@ -9,6 +9,7 @@ import _frozen_importlib
 import _ssl
 import _thread
 import os
+import sys
 from types import MethodType
 
 TYPE_CHECKING = False
@@ -78,9 +79,15 @@ class Hook:
         me = _thread.get_ident()
         self.lock = _thread.RLock()
         self.loading = me if self.loading == me else 0
-        # An import of one of these would wait for ever: nobody is left to finish it (importlib keeps no hook for that).
-        locks = [(name, lock()) for name, lock in getattr(_frozen_importlib, "_module_locks", {}).items()]
-        self.half_imported = tuple(name for name, lock in locks if getattr(lock, "owner", None) not in (None, me))
+        # An import of one of these would wait for ever: nobody is left to finish it (importlib has no hook for that). Of our
+        # own nobody else has hold, so the child begins them anew.
+        locks = getattr(_frozen_importlib, "_module_locks", {})
+        half = [name for name, lock in list(locks.items()) if getattr(lock(), "owner", None) not in (None, me)]
+        for name in half:
+            if name.startswith("fallback_roots."):
+                locks.pop(name, None)
+                sys.modules.pop(name, None)
+        self.half_imported = tuple(name for name in half if not name.startswith("fallback_roots."))
 
 
 class Site:
@@ -157,6 +164,8 @@ class Site:
             hook.verdict = verdict = _detect.judge(_detect.facts(self, context, before, purpose, foreign_load))
             if verdict.code != "empty":
                 return
+            if "typing" in hook.half_imported:  # which `_fallback` imports; it sees to the rest
+                raise ImportError("another thread was importing typing when this process was forked")
             from . import _fallback
 
             _fallback.provide(self, context, verdict)
@@ -176,7 +185,7 @@ def _complain(hook: Hook, fault: Exception) -> None:
     try:
         from . import _say
 
-        _say.warning(hook.said, f"fallback-roots: no roots loaded: {type(fault).__name__}: {fault}")
+        _say.warning(hook.said, f"fallback-roots: no roots loaded: {type(fault).__name__}: {fault}", not hook.half_imported)
     except Exception:  # the very files that would say it may be the ones that are missing
         pass
 
@@ -251,6 +260,11 @@ class StandIn:
 
     def __reduce_ex__(self, protocol: "Any") -> "Any":
         return by_name(self, self._site, self._name)
+
+
+def is_stand_in(thing: "Any") -> bool:
+    """By the class's name: where pex was at work there are two classes of it."""
+    return type(thing).__name__ == "StandIn"
 
 
 def by_name(thing: "Any", site: Site, name: str) -> "Any":

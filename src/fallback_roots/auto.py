@@ -95,7 +95,9 @@ class Finder:
         if self in finders:  # not so where somebody keeps it in a list of their own
             del finders[: finders.index(self) + 1]
         for finder in finders:
-            # One with `find_module` alone (until 3.11) raises here, and is left to the import system.
+            if sys.version_info >= (3, 12) and not hasattr(finder, "find_spec"):
+                continue
+            # Before, one with `find_module` alone raises here, and is left to the import system.
             spec = finder.find_spec(name, path, target)
             if spec is not None:
                 return spec
@@ -105,15 +107,16 @@ class Finder:
 def _is_the_standard_one(spec: "ModuleSpec") -> bool:
     """Whether `spec` may be the standard library's; a program's own ``ssl.py`` shall not even see our loader.
 
-    Importers that are not files (zip, frozen, in memory) get the benefit of the doubt: `_watch` looks at what they made.
+    Other importers (frozen, in memory, PyInstaller's) get the benefit of the doubt: `_watch` looks at what they made.
     """
     loader = spec.loader
     if not hasattr(loader, "exec_module") or not hasattr(loader, "create_module"):
         return False
-    if type(loader).__name__ != "SourceFileLoader" or not spec.origin:
+    home, origin = getattr(os, "__file__", None), spec.origin
+    if type(loader).__name__ not in ("SourceFileLoader", "SourcelessFileLoader", "zipimporter") or not home or not origin:
         return True
-    home, there = os.path.dirname(getattr(os, "__file__", "")), os.path.dirname(spec.origin)
-    return home == there or os.path.samefile(home, there)
+    home, there = os.path.dirname(home), os.path.dirname(origin)
+    return home == there or (os.path.exists(there) and os.path.samefile(home, there))
 
 
 class Loader:
@@ -126,8 +129,8 @@ class Loader:
     __slots__ = ("_finder", "_real")
 
     def __init__(self, real: "Any", finder: "Finder") -> None:
-        self._real = real
-        self._finder = finder
+        object.__setattr__(self, "_real", real)
+        object.__setattr__(self, "_finder", finder)
 
     def create_module(self, spec: "ModuleSpec") -> "ModuleType | None":
         """What the real loader makes; steps aside at once where ``ssl`` is going to fail for want of ``_ssl``."""
@@ -152,8 +155,20 @@ class Loader:
     def __getattr__(self, name: str) -> "Any":
         return getattr(self._real, name)
 
+    def __setattr__(self, name: str, value: "Any") -> None:
+        setattr(self._real, name, value)
+
     def __repr__(self) -> str:
         return repr(self._real)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._real == (other._real if type(other) is Loader else other))
+
+    def __hash__(self) -> int:
+        return hash(self._real)
+
+    def __reduce_ex__(self, protocol: "Any") -> "Any":  # a copy, and what comes out of a pickle, is the real one
+        return self._real.__reduce_ex__(protocol)
 
 
 arm()
