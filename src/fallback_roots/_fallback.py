@@ -66,7 +66,7 @@ def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
         finally:
             hook.loading = 0
             _forget_orphans(known)
-        _tell(site, outcome, verdict)
+    _tell(site, outcome, verdict)  # without the lock: a handler may wait for a thread that needs it
 
 
 def _provide(site: "Site", context: Any) -> Outcome:

@@ -11,25 +11,23 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-def info(said: "set[str]", message: str) -> None:
+def info(said: "dict[str, object]", message: str) -> None:
     """Record `message` at INFO, once, if anybody can be listening.
 
     While nothing has imported logging nobody can, and importing it costs about as much as an interpreter start.
     """
     logging = sys.modules.get("logging")
-    if message not in said and logging is not None and is_complete(logging):
-        said.add(message)
+    if logging is not None and is_complete(logging) and _is_new(said, message):
         logging.getLogger("fallback_roots").info(message)
 
 
-def warning(said: "set[str]", message: str, may_import: bool = True) -> None:
+def warning(said: "dict[str, object]", message: str, may_import: bool = True) -> None:
     """Record `message` at WARNING, once; without any handler it goes to standard error, as logging's last resort has it.
 
     `may_import`: False in a forked child where an import of logging could hang.
     """
-    if message in said:
+    if not _is_new(said, message):
         return
-    said.add(message)
     if not may_import and not is_complete(sys.modules.get("logging")):
         _write(message)
         return
@@ -40,6 +38,12 @@ def warning(said: "set[str]", message: str, may_import: bool = True) -> None:
     to_stderr = type(logging.lastResort).__name__ == "_StderrHandler" and logger.isEnabledFor(logging.WARNING)
     if logger.hasHandlers() or not to_stderr or not _write(message):
         logger.warning(message)
+
+
+def _is_new(said: "dict[str, object]", message: str) -> bool:
+    """Whether nobody has said `message` yet: one step, since no lock may be held while a handler runs."""
+    mine = object()
+    return said.setdefault(message, mine) is mine
 
 
 def is_complete(module: "ModuleType | None") -> bool:

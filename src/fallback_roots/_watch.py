@@ -63,7 +63,7 @@ class Hook:
         self.off = False  # after uninstall(): whoever still holds a stand-in or a wrapper gets the original's behaviour
         self.sites: list[Site] = []  # one; one more for each importlib.reload(ssl)
         self.verdict: Verdict | int | None = None  # on the last default load; a number: so many certificates were found
-        self.said: set[str] = set()  # what has been recorded: once for each process and reason
+        self.said: dict[str, object] = {}  # what has been recorded: once for each process and reason
         # The rest is for `_fallback`.
         self.lock = _thread.RLock()
         self.loading = 0  # the thread that holds the lock and loads
