@@ -112,7 +112,7 @@ PEMS = {
     "spaces behind": Pem("{spaces}", "AB"),
     "one long line": Pem("{long}", "AB"),
     "no newline at the end": Pem("{A}{B-}", "AB"),
-    "no newline between": Pem("{A-}{B}", "", bad(1, 1, 1, 1, "does not end")),
+    "no newline between": Pem("{A-}{B}", "", bad(1, 1, 1, 1, "is not whole")),
     "X509 CERTIFICATE": Pem("{X509}{B}", "AB"),
     "twice the same": Pem("{A}{A}", "A", counts=2),
     "other blocks": Pem("-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n{A}", "A"),
@@ -149,11 +149,11 @@ PEMS = {
     "nothing in a block between": Pem("{A}" + HOLLOW + "{B}", "AB", bad(1, 3, 2, LINES + 1, REFUSED)),
     "nothing in the last block": Pem("{A}{B}" + HOLLOW, "AB", bad(1, 3, 3, 2 * LINES + 1, REFUSED)),
     "no base64": Pem(BAD.replace("MIIB", "!?") + "{A}", "A", bad(1, 2, 1, 1, REFUSED)),
-    "truncated": Pem("{A}{B:x}", "A", bad(1, 2, 2, LINES + 1, "does not end")),
-    "truncated, with others behind": Pem("{A:x}\n{B}{C}", "BC", bad(1, 3, 1, 1, "does not end")),
-    "nothing but truncated": Pem("{A:x}", "", bad(1, 1, 1, 1, "does not end")),
-    "the end alone": Pem("-----BEGIN CERTIFICATE-----", "", bad(1, 1, 1, 1, "does not end")),
-    "another end": Pem("{A}{TRUSTED end}", "A", bad(1, 2, 2, LINES + 1, "does not end")),
+    "truncated": Pem("{A}{B:x}", "A", bad(1, 2, 2, LINES + 1, "is not whole")),
+    "truncated, with others behind": Pem("{A:x}\n{B}{C}", "BC", bad(1, 3, 1, 1, "is not whole")),
+    "nothing but truncated": Pem("{A:x}", "", bad(1, 1, 1, 1, "is not whole")),
+    "the end alone": Pem("-----BEGIN CERTIFICATE-----", "", bad(1, 1, 1, 1, "is not whole")),
+    "another end": Pem("{A}{TRUSTED end}", "A", bad(1, 2, 2, LINES + 1, "is not whole")),
     "TRUSTED CERTIFICATE": Pem(
         "{A}{TRUSTED}", "A", bad(1, 2, 2, LINES + 1, "is a TRUSTED CERTIFICATE, whose restrictions Python cannot load")
     ),
@@ -272,14 +272,14 @@ def test_a_large_file_of_beginnings(world: World) -> None:
     path = world.write("begins.pem", line * (20 * 1024 * 1024 // len(line)))
     source = _sources.load_one(client(), _sources.bundle("cafile", str(path)))
     number = 20 * 1024 * 1024 // len(line)
-    assert source.problem == f"{path}: {bad(number, number, 1, 1, 'does not end')}"
+    assert source.problem == f"{path}: {bad(number, number, 1, 1, 'is not whole')}"
 
 
 def test_a_large_file_of_one_beginning(world: World) -> None:
     """So are 5 MiB of a body that does not end."""
     path = world.write("body.pem", "-----BEGIN CERTIFICATE-----\n" + "MIIB\n" * (1024 * 1024))
     source = _sources.load_one(client(), _sources.bundle("cafile", str(path)))
-    assert source.problem == f"{path}: {bad(1, 1, 1, 1, 'does not end')}"
+    assert source.problem == f"{path}: {bad(1, 1, 1, 1, 'is not whole')}"
 
 
 def in_a_file(path: Path) -> None:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from ._settings import Settings
 
 # As OpenSSL has it (pem_lib.c): a line of its own from its first character on, so that what somebody has commented out or
-# indented stays out; blanks behind it are nothing. The body is ASCII without a hyphen, so an unfinished block costs no second
-# look.
+# indented stays out; blanks behind it are nothing. The body is lines of ASCII without a hyphen, so an unfinished block costs no
+# second look, and none of them is empty: what stands before an empty line OpenSSL takes for a header, and leaves out.
 BEGIN = re.compile(r"^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^\S\n]*$", re.MULTILINE)
 BLOCK = re.compile(
-    r"^-----BEGIN (?P<label>(?:X509 )?CERTIFICATE)-----[^\S\n]*\n[\x00-,.-\x7f]*^-----END (?P=label)-----[^\S\n]*$",
+    r"^-----BEGIN (?P<label>(?:X509 )?CERTIFICATE)-----[^\S\n]*\n(?:[^\S\n]*[!-,.-~][\x00-\t\x0b-,.-\x7f]*\n)*-----END (?P=label)-----[^\S\n]*$",
     re.MULTILINE,
 )
 TRUSTED = "-----BEGIN TRUSTED CERTIFICATE-----"
@@ -232,7 +232,7 @@ def _sifted(found: Found) -> Counted:
         elif text.startswith(TRUSTED, start):
             refusal = "is a TRUSTED CERTIFICATE, whose restrictions Python cannot load"
         else:
-            refusal = "does not end"
+            refusal = "is not whole"
         if refusal is None:
             good.append(blocks[start])
             continue
