@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from ._settings import Settings
 
 # As OpenSSL has it (pem_lib.c): a line of its own from its first character on, so that what somebody has commented out or
-# indented stays out; blanks behind it are nothing. The body is lines of ASCII without a hyphen, so an unfinished block costs no
-# second look, and none of them is empty: what stands before an empty line OpenSSL takes for a header, and leaves out.
-BEGIN = re.compile(r"^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^\S\n]*$", re.MULTILINE)
+# indented stays out; blanks behind it are nothing. The body is ASCII without a hyphen, so an unfinished block costs no second
+# look.
+BLANKS = r"[\x00-\t\x0b- ]*"
+BEGIN = re.compile(rf"^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----{BLANKS}$", re.MULTILINE)
 BLOCK = re.compile(
-    r"^-----BEGIN (?P<label>(?:X509 )?CERTIFICATE)-----[^\S\n]*\n(?:[^\S\n]*[!-,.-~][\x00-\t\x0b-,.-\x7f]*\n)*-----END (?P=label)-----[^\S\n]*$",
+    rf"^-----BEGIN (?P<label>(?:X509 )?CERTIFICATE)-----{BLANKS}\n"
+    r"[\x00-,.-\x7f]*"
+    rf"^-----END (?P=label)-----{BLANKS}$",
     re.MULTILINE,
 )
 TRUSTED = "-----BEGIN TRUSTED CERTIFICATE-----"
@@ -191,9 +194,7 @@ def load_all(context: Any, founds: list[Found]) -> tuple[Source, ...]:
     for source, _ in counted:
         if source.certificates != 0:
             sys.audit("fallback_roots.load", source.path or source.kind, source.certificates)
-    try:
-        _load_into(context, counted)
-    except _ssl.SSLError:  # OpenSSL has stopped at the first bad one
+    if not _load_into(context, counted):
         counted = [
             (source, blocks) if found.text is None else _sifted(found)
             for found, (source, blocks) in zip(founds, counted, strict=True)
@@ -252,12 +253,20 @@ def _refusal(scratch: Any, pem: str) -> str | None:
     return None
 
 
-def _load_into(context: Any, counted: list[Counted]) -> None:
+def _load_into(context: Any, counted: list[Counted]) -> bool:
+    """Load it all; False where OpenSSL has left something out: it stops at a bad block, with or without an error."""
+    distinct = {block for _, blocks in counted for block in blocks}
     cadata = "\n".join(block for _, blocks in counted for block in blocks)
     capaths = [source.path for source, blocks in counted if not blocks and source.certificates != 0]
-    if cadata or capaths:
-        # The class's own and not the object's: a subclass may do other things when the program names its roots.
-        _ssl._SSLContext.load_verify_locations(context, capath=capaths[0] if capaths else None, cadata=cadata or None)
+    if not cadata and not capaths:
+        return True
+    kind = _ssl._SSLContext  # the class's own methods: a subclass may do other things when the program names its roots
+    before = kind.cert_store_stats(context)["x509"]
+    try:
+        kind.load_verify_locations(context, capath=capaths[0] if capaths else None, cadata=cadata or None)
+    except _ssl.SSLError:
+        return False
+    return before > 0 or kind.cert_store_stats(context)["x509"] >= len(distinct)
 
 
 def _reraise_if_it_may_pass(error: Exception) -> None:
