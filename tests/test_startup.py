@@ -372,6 +372,25 @@ print(found == [1] * 16, len({OURS}[0].hook.sites))
     assert printed(installed, "-c", program, env=ca_less) == "True 1"
 
 
+def test_two_threads_ask_the_finder(installed: Path, ca_less: dict[str, str]) -> None:
+    """A thread that asks our finder while another one is asking it gets an answer, and not none."""
+    program = f"""
+{ACTORS}
+import threading
+answers = []
+def ask_in_a_thread():
+    if len(asked) == 1:
+        thread = threading.Thread(target=lambda: answers.append(ours.find_spec("ssl")))
+        thread.start()
+        thread.join()
+ours = {OURS}[0]
+behind(ask_in_a_thread)
+answers.append(ours.find_spec("ssl"))
+print(answers[0] == answers[1] == real, len(asked))
+"""
+    assert printed(installed, "-c", program, env=ca_less) == "True 2"
+
+
 # ---------------------------------------------------------------- everything as without us
 
 # A file of a program's own, and the program.
