@@ -1,246 +1,178 @@
-"""The command: the doctor in prepared environments, the demo, and the shell's habits around them."""
+"""The command line: what it takes, its exit codes, and the shell's habits around it."""
 
+import io
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support import NO_CAS, environment, python
 
 import fallback_roots
-from fallback_roots import _cli, _detect, _places
-from fallback_roots._cli import demo, doctor
-from fallback_roots._fallback import Outcome, Status
+from fallback_roots import _cli
+from fallback_roots._cli import doctor
+
+HEALTHY_OR_NOT = [({}, 0), ({"FALLBACK_ROOTS_DISABLE": "1"}, 1)]
+MODULE = [sys.executable, "-m", "fallback_roots"]
 
 
-def cli(*args: str, env: dict[str, str] | None = None, before: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run the command in the interpreter under test, after the program `before`."""
-    program = f"{before}\nimport sys, fallback_roots._cli\nsys.exit(fallback_roots._cli.main({list(args)!r}))"
-    return python("-c", program, env=env)
+@pytest.fixture
+def nobody_reads() -> Iterator[int]:
+    """The end of a pipe whose other end is closed already."""
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    yield ours
+    os.close(ours)
 
 
-# ---------------------------------------------------------------- doctor
-
-# Name: (variables, program before, exit status, what the last lines say, what else the report says).
-PATIENTS: dict[str, tuple[dict[str, str], str, int, str, str]] = {
-    "a bundle": ({"SSL_CERT_FILE": "{ca}"}, "", 0, "have roots: the default load finds 1 certificates", "holds certificates"),
-    "a hashed directory": ({**NO_CAS, "SSL_CERT_DIR": "{hashed}"}, "", 0, "have roots: SSL_CERT_DIR", "hashed certificates"),
-    "no CAs": (NO_CAS, "", 0, "have roots: certifi,", "cannot be read (No such file or directory)"),
-    "a cafile": ({**NO_CAS, "FALLBACK_ROOTS_CAFILE": "{ca}"}, "", 0, "cafile, 1 roots", "from FALLBACK_ROOTS_CAFILE"),
-    "a cafile in a file": ({**NO_CAS, "FALLBACK_ROOTS_CONFIG": "{config}"}, "", 0, "cafile, 1 roots", "from {config}"),
-    "disabled": ({**NO_CAS, "FALLBACK_ROOTS_DISABLE": "1"}, "", 1, "FALLBACK_ROOTS_DISABLE is set", "\n  disabled\n"),
-    "disabled by a file": ({**NO_CAS, "FALLBACK_ROOTS_CONFIG": "{off}"}, "", 1, "{off} says disable", "disable        = true"),
-    "a fault": ({**NO_CAS, "FALLBACK_ROOTS_CAFIL": "x"}, "", 1, "FALLBACK_ROOTS_CAFIL: is not a variable", "  ! FALLBACK"),
-    "a broken cafile": (
-        {**NO_CAS, "FALLBACK_ROOTS_CAFILE": "/no/ca.pem"},
-        "",
-        1,
-        "/no/ca.pem: cannot be read",
-        "cafile, 0 roots",
-    ),
-    "a broken capath": ({**NO_CAS, "FALLBACK_ROOTS_CAPATH": "/no/cas"}, "", 1, "/no/cas: cannot be read", "  ! /no/cas"),
-    "honored": ({**NO_CAS, "FALLBACK_ROOTS_HONOR_SSL_ENV": "1"}, "", 1, "honor_ssl_env is set", "honored"),
-    "none chosen": ({**NO_CAS, "FALLBACK_ROOTS_CERTIFI": "0"}, "", 1, "certifi = false", "none"),
-    "a device": ({**NO_CAS, "SSL_CERT_FILE": "/dev/null"}, "", 1, "taken at its word", "device: is neither"),
-    "nothing armed": (NO_CAS, "import fallback_roots; fallback_roots.uninstall()", 1, "the hook is not armed", "\n  absent\n"),
-    "no certifi": (NO_CAS, "import sys; sys.modules['certifi'] = None", 1, "certifi: cannot be imported", "certifi, 0 roots"),
-    "no wrapt": (NO_CAS, "import sys; sys.modules['wrapt'] = None", 0, "have roots: certifi,", "wrapt"),
-    "no platformdirs": (
-        NO_CAS,
-        "import sys; sys.modules['platformdirs'] = None",
-        1,
-        "platformdirs: cannot tell",
-        "  ! platform",
-    ),
-    "no metadata": (NO_CAS, "from importlib import metadata; metadata.version = None", 0, "certifi,", "unknown (TypeError)"),
-    "a fault of ours": (
-        NO_CAS,
-        "from fallback_roots import _settings; _settings.read = None",
-        1,
-        "'NoneType' object is not callable",
-        "fault",
-    ),
-    "truststore's like": (
-        NO_CAS,
-        "import ssl\nclass Other(ssl.SSLContext):\n    cert_store_stats = None\nssl.SSLContext = Other",
-        0,
-        "certifi,",
-        "watching",
-    ),
-}
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """--version says the name and the version, and is a success."""
+    assert _cli.main(["--version"]) == 0
+    assert capsys.readouterr() == (f"fallback-roots {fallback_roots.__version__}\n", "")
 
 
-@pytest.fixture(scope="module")
-def paths(ca_file: Path, hashed_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What stands in braces in the table."""
-    directory = tmp_path_factory.mktemp("doctor")
-    (directory / "config.toml").write_text(f'cafile = "{ca_file}"\n')
-    (directory / "off.toml").write_text("disable = true\n")
-    named = {"config": directory / "config.toml", "off": directory / "off.toml", "ca": ca_file, "hashed": hashed_directory}
-    return {name: str(path) for name, path in named.items()}
-
-
-@pytest.mark.parametrize("patient", PATIENTS)
-def test_the_doctor(patient: str, paths: dict[str, str]) -> None:
-    """Each patient gets the right exit status and sentence, on standard output alone."""
-    variables, before, code, sentence, report = PATIENTS[patient]
-    done = cli("doctor", env={name: value.format(**paths) for name, value in variables.items()}, before=before)
-    assert (done.returncode, done.stderr) == (code, "")
-    assert sentence.format(**paths) in done.stdout.rpartition("\n\n")[2]
-    assert report.format(**paths) in done.stdout
-    assert done.stdout.isascii()
-
-
-@pytest.mark.parametrize(
-    "patient", ["a bundle", "a hashed directory", "no CAs", "a cafile", "disabled", "a broken cafile", "a device"]
-)
-def test_the_doctor_is_right(patient: str, paths: dict[str, str]) -> None:
-    """Exit status 0 is said where a default context has roots or a directory of them, and nowhere else."""
-    variables, before, code, _, _ = PATIENTS[patient]
-    program = "import ssl; print(len(ssl.create_default_context().get_ca_certs()))"
-    done = python("-c", f"{before}\n{program}", env={name: value.format(**paths) for name, value in variables.items()})
-    assert (done.stdout != "0\n" or patient == "a hashed directory") == (code == 0)
-
-
-def test_the_doctor_changes_nothing() -> None:
-    """Neither records nor outcomes nor verdicts come of a report."""
-    after = "import atexit, fallback_roots; atexit.register(lambda: print(fallback_roots.status()))"
-    done = cli("doctor", env=NO_CAS, before=f"import ssl\n{after}")
-    assert done.stdout.endswith("Status(state='watching', verdict=None, found=None, outcome=None)\n")
-    assert done.stderr == ""
-
-
-def facts(**changed: Any) -> doctor.Facts:
-    """Facts of an armed interpreter without CA certificates."""
-    verdict = _detect.Verdict("empty", "nothing")
-    usual = doctor.Facts({}, Status("watching", None, None, None), 0, (), verdict, None, Outcome("loaded"))
-    return usual._replace(**changed)
-
-
-def test_a_doctor_without_settings_names_the_problem() -> None:
-    """Where the settings could not even be read, the report goes on without them."""
-    found = facts(
-        outcome=Outcome("fault", problems=("OSError: no",)), places=(_places.Place("file", "X", "", "nothing", "is empty"),)
-    )
-    assert "OSError: no" in doctor.judge(found).sentence
-    assert "  - file, X: (empty)" in doctor.render(found)
-
-
-def test_disabled_without_settings_is_a_plain_no() -> None:
-    """An outcome of which nobody knows the setting is still no roots."""
-    assert not doctor.judge(facts(outcome=Outcome("disabled"))).has_roots
-
-
-# ---------------------------------------------------------------- demo
-
-
-def test_the_demo() -> None:
-    """The real error of the before, the answer of the after, certifi's roots, and exit status 0."""
-    done = cli("demo")
-    assert (done.returncode, done.stderr) == (0, "")
-    before, _, after = done.stdout.partition("\n2. ")
-    assert "CERTIFICATE_VERIFY_FAILED" in before
-    assert "\n    hello\n" in after
-    assert f"{certifi_count()} roots from certifi" in after
-
-
-def certifi_count() -> str:
-    return python("-c", "import certifi; print(certifi.contents().count('BEGIN CERTIFICATE'))").stdout.strip()
-
-
-def test_the_demo_where_nothing_is_armed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says which run went wrong, and exits with 1."""
-    real: Callable[..., Any] = subprocess.run
-    monkeypatch.setattr(subprocess, "run", lambda command, **rest: real([command[0], "-S", *command[1:]], **rest))
-    assert demo.run() == 1
+def test_help_has_every_command_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """--help names the commands and, from the one table, what each exit code means."""
+    assert _cli.main(["--help"]) == 0
     said = capsys.readouterr().out
-    assert "Run 2 should have" in said
-    assert "fallback-roots doctor tells" in said
+    assert all(f"\n    {name} " in said for name in _cli.COMMANDS)
+    assert all(f"{code}  {meaning}\n" in said for code, meaning in _cli.EXIT_CODES.items())
 
 
-def test_the_demo_without_trustme(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to install."""
-    monkeypatch.setitem(sys.modules, "trustme", None)
-    assert _cli.main(["demo"]) == 2
-    assert 'pip install "fallback-roots[demo]"' in capsys.readouterr().err
+@pytest.mark.parametrize("command", _cli.COMMANDS)
+def test_each_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """--help of a command ends in a line that can be typed."""
+    assert _cli.main([command, "--help"]) == 0
+    assert capsys.readouterr().out.endswith(f"example: fallback-roots {command}\n")
 
 
-def test_a_run_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that hangs is a run that went wrong."""
-    monkeypatch.setattr(demo, "SECONDS", 0.5)
-    assert demo._python("import threading; threading.Event().wait()").code == -1
+@pytest.mark.parametrize("arguments", [[], ["--help"], *([command, "--help"] for command in _cli.COMMANDS)])
+def test_help_is_plain_and_narrow(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Help and usage are ASCII and fit 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    _cli.main(arguments)
+    said = "".join(capsys.readouterr())
+    assert said.isascii()
+    assert max(map(len, said.splitlines())) <= 80
 
 
-def test_a_run_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program without a word is a run like any other, and Windows' variable is handed on."""
-    monkeypatch.setenv("SYSTEMROOT", "C:\\Windows")
-    assert demo._python("pass") == (0, "(nothing)")
-    assert demo._python("import os; print(os.environ['SYSTEMROOT'])").said == "C:\\Windows"
-
-
-@pytest.mark.parametrize(
-    ("runs", "number"),
-    [
-        ([(0, "hello"), (0, "hello"), (0, "9 roots from certifi")], 1),
-        ([(1, "no route"), (0, "hello"), (0, "9 roots from certifi")], 1),
-        ([(1, "CERTIFICATE_VERIFY_FAILED"), (1, "x"), (0, "9 roots from certifi")], 2),
-        ([(1, "CERTIFICATE_VERIFY_FAILED"), (0, "hello"), (0, "0 roots from certifi")], 3),
-        ([(1, "CERTIFICATE_VERIFY_FAILED"), (0, "hello"), (0, "9 roots from nowhere")], 3),
-        ([(1, "CERTIFICATE_VERIFY_FAILED"), (0, "hello"), (1, "x")], 3),
-    ],
-)
-def test_a_run_that_goes_wrong_is_named(runs: list[tuple[int, str]], number: int) -> None:
-    """Each run is held to what it should have done."""
-    assert demo.judge(*(demo.Run(*run) for run in runs))[0].startswith(f"Run {number} ")
-
-
-# ---------------------------------------------------------------- the shell's habits
-
-
-def test_version_and_help() -> None:
-    """--version and --help answer, and the help has every exit code and an example."""
-    assert cli("--version").stdout == f"fallback-roots {fallback_roots.__version__}\n"
-    said = cli("--help").stdout
-    assert all(f"{code}  {meaning}" in said for code, meaning in _cli.EXIT_CODES.items())
-    assert "example:\n  fallback-roots doctor" in said
-
-
-@pytest.mark.parametrize("args", [[], ["cure"], ["doctor", "--now"]])
-def test_usage(args: list[str]) -> None:
-    """What is not a command exits with 2 and no traceback."""
-    done = cli(*args)
-    assert done.returncode == 2
-    assert done.stderr.startswith("usage: fallback-roots")
+@pytest.mark.parametrize("arguments", [[], ["cure"], ["doctor", "--now"], ["doctor", "x"]])
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not a command exits with 2, with usage on standard error and nothing on standard output."""
+    assert _cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err[:21]) == ("", "usage: fallback-roots")
 
 
 def test_as_a_module() -> None:
-    """python -m fallback_roots is the same command."""
-    done = python("-m", "fallback_roots", "doctor", env=NO_CAS)
-    assert done.returncode == 0
-    assert "certifi" in done.stdout
+    """python -m fallback_roots is the same command, and calls itself by the command's name."""
+    done = python("-m", "fallback_roots")
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: fallback-roots [-h]")
 
 
-def test_a_reader_that_has_read_enough() -> None:
-    """A closed pipe is not an error."""
-    command = f"{sys.executable} -m fallback_roots doctor | true; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], env=environment(NO_CAS), capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("0\n", "")
+@pytest.mark.parametrize(("variables", "code"), HEALTHY_OR_NOT)
+def test_as_a_script(variables: dict[str, str], code: int) -> None:
+    """The installed script passes the exit code on."""
+    done = python("doctor", env={**NO_CAS, **variables}, executable=Path(sys.executable).with_name("fallback-roots"))
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout.startswith("Interpreter\n")
 
 
-def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C ends it with 130 and no traceback."""
+@pytest.mark.parametrize(("variables", "code"), HEALTHY_OR_NOT)
+def test_a_reader_that_has_read_enough(variables: dict[str, str], code: int, nobody_reads: int) -> None:
+    """`fallback-roots doctor | head -1` says nothing of the closed pipe, and keeps its exit code."""
+    env = environment({**NO_CAS, **variables})
+    done = subprocess.run([*MODULE, "doctor"], env=env, stdout=nobody_reads, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_help_that_nobody_reads(nobody_reads: int) -> None:
+    """`fallback-roots --help | true` is quiet, too."""
+    done = subprocess.run([*MODULE, "--help"], env=environment(), stdout=nobody_reads, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_closed_standard_output() -> None:
+    """`fallback-roots doctor >&-` gives the exit code alone."""
+    done = python("-m", "fallback_roots", "doctor", env=NO_CAS, prefix=["/bin/sh", "-c", 'exec "$@" >&-', "sh"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_a_full_disk() -> None:
+    """Output that could not be written is no success, and one line says so."""
+    done = python("-m", "fallback_roots", "doctor", env=NO_CAS, prefix=["/bin/sh", "-c", 'exec "$@" >/dev/full', "sh"])
+    assert done.returncode == 2
+    assert done.stderr == "fallback-roots: [Errno 28] No space left on device\n"
+
+
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C gives 130 and not a word."""
 
     def interrupt() -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(doctor, "run", interrupt)
     assert _cli.main(["doctor"]) == 130
+    assert capsys.readouterr() == ("", "")
 
 
-def test_a_python_without_ssl() -> None:
-    """It says what is missing."""
-    done = cli("doctor", before="import sys; sys.modules['ssl'] = None")
-    assert done.returncode == 2
-    assert done.stderr.startswith("fallback-roots: this needs ssl")
+def test_a_demo_that_is_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of the demo gives 130 without a traceback, and leaves nothing on the disk."""
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += "from fallback_roots._cli import main; sys.exit(main(['demo']))"
+    env = environment({"TMPDIR": str(tmp_path)})
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        running.stdout.readline()  # the introduction: the first run has begun, or is about to
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (130, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+# What is missing or in the way: the program before, and what standard error says.
+BROKEN = {
+    "no ssl": ("import sys; sys.modules['ssl'] = None", "fallback-roots: import of ssl halted; None in sys.modules"),
+    "a program's own ssl": (
+        "import sys, types; sys.modules['ssl'] = types.ModuleType('ssl')",
+        "fallback-roots: <module 'ssl'> is not the standard library's module made of _ssl",
+    ),
+    "no file of ours": (
+        "import sys; sys.modules['fallback_roots._settings'] = None",
+        "fallback-roots: import of fallback_roots._settings halted; None in sys.modules",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_cannot_work(name: str) -> None:
+    """Where the command cannot do its work, it exits with 2, and one line says why."""
+    before, said = BROKEN[name]
+    done = python("-c", f"{before}\nimport sys; from fallback_roots._cli import main; sys.exit(main(['doctor']))")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said + "\n")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"), [("utf-8", "\u00e9 \u20ac\n"), ("latin-1", "\u00e9 \\u20ac\n"), ("ascii", "\\xe9 \\u20ac\n")]
+)
+def test_what_the_encoding_does_not_have(encoding: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A character that standard output cannot encode is escaped, the others are not."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
+    monkeypatch.setattr(sys, "stdout", out)
+    _cli.say("\u00e9 \u20ac")
+    assert out.buffer.getvalue().decode(encoding) == expected
+
+
+def test_an_output_without_an_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object in the place of standard output need not have an encoding."""
+    monkeypatch.setattr(sys, "stdout", out := io.StringIO())
+    _cli.say("x")
+    assert out.getvalue() == "x\n"

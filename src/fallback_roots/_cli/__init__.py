@@ -1,4 +1,4 @@
-"""Tier 4: the command ``fallback-roots``; imports argparse, and each command's module when it is called.
+"""Tier 4: the command ``fallback-roots``; imports argparse and `_watch`, and each command's module when it is called.
 
 What lives here: the parser, the exit codes (one table), and the shell's habits. What must not: what a command does.
 """

@@ -39,6 +39,14 @@ STATES = {
     "watching": "waits in ssl for a default load that finds nothing",
     "patched": "wrapt wrappers wait in ssl for a default load that finds nothing",
 }
+# Why an outcome of the fallback is no roots.
+NOTHING = {
+    "disabled": "it is switched off",
+    "honored": "honor_ssl_env is set, and so is SSL_CERT_FILE or SSL_CERT_DIR",
+    "none": "certifi is false, and no other source is set",
+    "broken": "no chosen source gives a certificate",
+    "fault": "what was chosen cannot be known, or the loading fails",
+}
 
 
 class Facts(NamedTuple):
@@ -84,6 +92,8 @@ def gather() -> Facts:
     site = next((site for site in hook.sites if site.module is ssl), None) if hook is not None else None
     replaced = tuple(name for name in _watch.DOORS if site is not None and not _stands(site, name))
     if site is None:
+        if finder is not None:
+            now = now._replace(state="armed")  # if it watches an ssl at all, it is another one
         owner = _watch.owner_of_the_load(ssl.SSLContext) or ssl.SSLContext
         site = _watch.Site(_watch.Hook(), ssl, owner)  # holds the originals, and is put in no place
     found, verdict = _default_load(site)
@@ -128,7 +138,7 @@ def _default_load(site: _watch.Site) -> tuple[int, Verdict]:
     if found is None:
         return 0, Verdict("foreign", f"ssl.SSLContext is {kind!r}, which does not tell what it trusts")
     if found:
-        return found, Verdict("certificates", f"the default load finds {_count(found, 'certificate')}")
+        return found, Verdict("certificates", f"the default load found {_count(found, 'certificate')}")
     return 0, _detect.judge(_detect.facts(site, context, 0))
 
 
@@ -174,11 +184,15 @@ def judge(facts: Facts) -> Finding:
         return Finding(True, f"A default context has roots, from a hashed directory: {facts.verdict.reason}.")
     if code == "foreign":
         return Finding(False, f"Whether a default context has roots cannot be told: {facts.verdict.reason}.")
-    if code == "empty" and outcome.code == "loaded" and facts.status.state in ("watching", "patched"):
+    if _is_used(facts) and outcome.code == "loaded":
         number = _count(facts.roots, "root") if facts.roots else "roots"
         sources = " and ".join(_where(source.kind, source.path) for source in outcome.sources if source.certificates != 0)
-        return Finding(True, f"A default context has {number}, from {sources}: Python's own default load finds none.")
+        return Finding(True, f"A default context has {number}, from {sources}, because Python's own default load finds none.")
     return Finding(False, f"A default context has no roots because {_why_none(facts)}.")
+
+
+def _is_used(facts: Facts) -> bool:
+    return facts.verdict.code == "empty" and facts.status.state in ("watching", "patched")
 
 
 def _why_none(facts: Facts) -> str:
@@ -195,12 +209,7 @@ def _why_none(facts: Facts) -> str:
         return f"fallback-roots is not armed here: {reason}; import fallback_roots.auto arms it"
     if state == "armed":
         return "fallback-roots waits for ssl, and something else has imported the ssl that is used here"
-    if outcome.code == "honored":
-        return "honor_ssl_env is set, and so is SSL_CERT_FILE or SSL_CERT_DIR"
-    if outcome.code == "none":
-        return "certifi is false, and no other source is set"
-    reason = "the settings cannot be known" if outcome.code == "fault" else "no chosen source gives a certificate"
-    return f"{reason}: {'; '.join(outcome.problems)}"
+    return "; ".join([NOTHING[outcome.code], *outcome.problems])
 
 
 # ---------------------------------------------------------------- render
@@ -218,7 +227,7 @@ def render(facts: Facts) -> list[str]:
         lines += [f"  - {place.kind}, {place.origin}: {_plain(place.path) or '(empty)'}", *_item(_state(place, facts.found), 6)]
     lines += _item(f"{facts.verdict.code}: {facts.verdict.reason}", 2)
     lines += _settings_lines(facts.settings) if facts.settings is not None else []
-    lines += ["", "Fallback" if facts.verdict.code == "empty" else "Fallback, which is not used"]
+    lines += ["", "Fallback" if _is_used(facts) else "Fallback (not used here)"]
     return [*lines, *_fallback_lines(facts)]
 
 
@@ -240,7 +249,7 @@ def _settings_lines(settings: Settings) -> Iterator[str]:
 
 def _fallback_lines(facts: Facts) -> Iterator[str]:
     outcome = facts.outcome
-    yield f"  {outcome.code}"
+    yield from _item("would load" if outcome.code == "loaded" else f"would load nothing: {NOTHING[outcome.code]}", 2)
     for source in outcome.sources:
         number = "an unknown number of roots" if source.certificates is None else _count(source.certificates, "root")
         yield f"  - {_where(source.kind + ', ' + number, source.path, ': ')}"
