@@ -206,7 +206,7 @@ def test_ssl_in_the_middle_of_its_import(installed: Path, ca_less: dict[str, str
 import sys, threading
 sys.path.append(sys.argv[1])
 main = threading.get_ident()
-started = threading.Event()
+started, armed = threading.Event(), threading.Event()
 def arming():
     frame = sys._current_frames()[main]
     while frame is not None and frame.f_code.co_name != "arm":
@@ -215,13 +215,14 @@ def arming():
 def slow(event, args):
     if event == "import" and args[0] == "_ssl":
         started.set()
-        while not arming():
+        while not arming() and not armed.is_set():
             pass
 sys.addaudithook(slow)
 thread = threading.Thread(target=__import__, args=["ssl"])
 thread.start()
 started.wait()
 import fallback_roots.auto
+armed.set()
 thread.join()
 import ssl
 print({ROOTS})
