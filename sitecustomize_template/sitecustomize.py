@@ -1,12 +1,19 @@
-"""Arms fallback-roots where ``.pth`` files are not read: copy this file beside the package, into a directory on PYTHONPATH.
+"""Arms fallback-roots in an interpreter that reads no .pth files: one whose packages are on PYTHONPATH.
 
-For trees made by ``pip install --target DIR fallback-roots``, where ``PYTHONPATH=DIR`` names them. Python imports one
-``sitecustomize``, the first on ``sys.path``: this template does not execute another one further down yet. If there is one
-(``python -c "import sitecustomize; print(sitecustomize.__file__)"`` tells), put the lines below into that file instead.
-``python -I`` and ``python -E`` do not look at PYTHONPATH, and so not at this file.
+Copy this file beside the packages, into the directory that PYTHONPATH names::
+
+    pip install --target DIR fallback-roots
+    cp sitecustomize.py DIR
+    PYTHONPATH=DIR python app.py
+
+Python imports one module of this name, the first on sys.path. This template does NOT yet execute another sitecustomize
+further down sys.path: where the system or the environment has one of its own, put the lines below into that one (chaining
+comes with a later version).
+
+An interpreter started with -I or -E ignores PYTHONPATH, and one with -S imports no sitecustomize; neither is armed.
 """
 
 try:
     import fallback_roots.auto  # noqa: F401  # importing it arms the hook
-except Exception:  # noqa: BLE001, S110  # the package may be uninstalled, or broken: the interpreter starts all the same
+except Exception:  # noqa: BLE001, S110  # uninstalled or broken: the interpreter starts as if this file were not there
     pass
