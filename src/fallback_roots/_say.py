@@ -29,15 +29,19 @@ def warning(said: "dict[str, object]", message: str, may_import: bool = True) ->
     if not _is_new(said, message):
         return
     if not may_import and not is_complete(sys.modules.get("logging")):
-        _write(message)
+        if not _write(message):
+            print(message, file=sys.stderr)
         return
     import logging
 
-    logger = logging.getLogger("fallback_roots")
+    logger, resort = logging.getLogger("fallback_roots"), logging.lastResort
     # A last resort that somebody has replaced, or switched off with None, is theirs.
-    to_stderr = type(logging.lastResort).__name__ == "_StderrHandler" and logger.isEnabledFor(logging.WARNING)
-    if logger.hasHandlers() or not to_stderr or not _write(message):
-        logger.warning(message)
+    if not logger.hasHandlers() and resort is not None and type(resort).__name__ == "_StderrHandler":
+        record = logger.makeRecord(logger.name, logging.WARNING, "", 0, message, (), None)
+        silent = not logger.isEnabledFor(record.levelno) or record.levelno < resort.level
+        if silent or not logger.filter(record) or not resort.filter(record) or _write(resort.format(record)):
+            return
+    logger.warning(message)
 
 
 def _is_new(said: "dict[str, object]", message: str) -> bool:
@@ -56,11 +60,13 @@ def _write(message: str) -> bool:
 
     Not through the stream: what a full disk leaves in its buffer makes the interpreter exit with 120.
     """
+    if sys.stderr is None:  # it was closed: nobody will hear it
+        return True
     try:
         descriptor = sys.stderr.fileno()
-    except AttributeError:  # None, where it was closed: nobody will hear it
-        return sys.stderr is None
-    except (OSError, ValueError):
+    except Exception:  # whatever this object is
+        return False
+    if type(descriptor) is not int:
         return False
     try:
         os.write(descriptor, (message + "\n").encode(errors="backslashreplace"))
