@@ -5,6 +5,7 @@ theirs. What must not: the decision whether any of them may be loaded.
 """
 
 import _ssl
+import functools
 import os
 import re
 import sys
@@ -212,13 +213,19 @@ def _counted(found: Found) -> Counted:
         return Source(found.kind, found.path, 0, found.problem), []
     if found.text is None:
         return Source(found.kind, found.path, _places.hashed_entries(found.path or "")), []
-    blocks = [block[0] for block in BLOCK.finditer(found.text)]
-    if len(blocks) != len(BEGIN.findall(found.text)):
+    begun, blocks = _blocks(found.text)
+    if len(blocks) != begun:
         return _sifted(found)
     if not blocks:
         problem = f"{found.path or found.kind}: holds no certificate (expected PEM: -----BEGIN CERTIFICATE-----)"
         return Source(found.kind, found.path, 0, problem), []
     return Source(found.kind, found.path, len(blocks)), blocks
+
+
+@functools.lru_cache(maxsize=4)  # a process reads the same bundle for each of its contexts
+def _blocks(text: str) -> tuple[int, list[str]]:
+    """How many blocks `text` begins, and those that it ends, too."""
+    return len(BEGIN.findall(text)), [block[0] for block in BLOCK.finditer(text)]
 
 
 def _sifted(found: Found) -> Counted:
