@@ -309,6 +309,21 @@ ssl.SSLContext
     "before a finder that offers ssl": "behind(lambda: real); import ssl; print(len(asked))",
     "a loader that is a class": "behind(offer(Code)); import ssl; print(ssl.__loader__)",
     "a loader with slots": "behind(offer(Slots())); import ssl; print(ssl.__loader__)",
+    "a loader around the one that it gets": """
+class Around(Slots):
+    def __init__(self, inner):
+        self.inner = inner
+    def create_module(self, spec):
+        return self.inner.create_module(spec)
+    def exec_module(self, module):
+        self.inner.exec_module(module)
+def around():
+    spec = ask_all()
+    spec.loader = Around(spec.loader)
+    return spec
+before(around)
+import ssl
+""",
     "without os.__file__": "del os.__file__; import ssl",
     "after a failure of a finder": """
 def fail():
@@ -405,6 +420,15 @@ class Old:
         real.loader.exec_module(module)
         return module
 behind(offer(Old()))
+import ssl
+""",
+    "a loader with create_module and without exec_module": """
+class Older:
+    def create_module(self, spec):
+        return None
+    def load_module(self, name):
+        raise RuntimeError("load_module")
+behind(offer(Older()))
 import ssl
 """,
     "a loader without create_module": """
