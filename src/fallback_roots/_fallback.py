@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ._watch import Site
 
 
+EXPECTED = {"cafile": "a PEM bundle", "capath": "a hashed directory, as openssl rehash makes it", "certifi": "its roots"}
+
+
 class Outcome(NamedTuple):
     """What came of the fallback.
 
@@ -90,14 +93,22 @@ def _provide(site: "Site", context: Any) -> Outcome:
 
 def _tell(site: "Site", outcome: Outcome, verdict: "_detect.Verdict") -> None:
     """Make the record; a handler may make a default context of its own (logging's HTTPHandler), which has the fallback."""
-    said = site.hook.said
+    said, settings = site.hook.said, site.hook.settings
     if outcome.code == "disabled":
         return
+    origins = settings.origins if settings is not None else {}
+    broken = {source.kind: origins.get(source.kind, "default") for source in outcome.sources if source.problem}
+    said_by = [
+        f"{kind} is set by {origin} (expected {EXPECTED[kind]})" for kind, origin in broken.items() if origin != "default"
+    ]
+    sentence = (
+        _sentence(outcome, verdict, said_by).replace("\n", "\\n").replace("\r", "\\r")
+    )  # one record is one line, whatever is in a path
     if outcome.problems or _unkept(verdict):
         # Where something failed to import, or may never be imported, logging might be next.
-        _say.warning(said, _sentence(outcome, verdict), may_import=outcome.code != "fault")
+        _say.warning(said, sentence, may_import=outcome.code != "fault")
     else:
-        _say.info(said, _sentence(outcome, verdict))
+        _say.info(said, sentence)
 
 
 def choose(context: Any, settings: "Settings") -> Outcome:
@@ -137,14 +148,14 @@ def _unkept(verdict: "_detect.Verdict") -> list[str]:
     return [f"{place.origin}={place.path} {place.why}" for place in verdict.places if place.origin != "compiled-in"]
 
 
-def _sentence(outcome: Outcome, verdict: "_detect.Verdict") -> str:
+def _sentence(outcome: Outcome, verdict: "_detect.Verdict", said_by: "list[str]") -> str:
     loaded = [
         f"{'an unknown number of' if source.certificates is None else source.certificates} roots from {source.kind}"
         + (f" ({source.path})" if source.path else "")
         for source in outcome.sources
         if source.certificates != 0
     ]
-    parts = _unkept(verdict) + list(outcome.problems)
+    parts = _unkept(verdict) + said_by + list(outcome.problems)
     if outcome.code == "honored":
         parts.append("honor_ssl_env is set")
     if outcome.code == "none":
