@@ -426,6 +426,10 @@ def naming_roots_by_an_argument(self: Any, purpose: Any = None, name: Any = help
     name(self)
 
 
+def naming_roots_by_a_keyword(self: Any, purpose: Any = None, *, name: Any = helping) -> None:  # noqa: ARG001  # likewise
+    name(self)
+
+
 def naming_roots_by_a_closure() -> Any:
     name = helping
 
@@ -450,6 +454,7 @@ OTHER_LOADS: dict[str, tuple[Any, int]] = {
     "names roots in another function": (naming_roots_elsewhere, 0),
     "names roots by a string": (naming_roots_by_a_string, 0),
     "names roots by an argument": (naming_roots_by_an_argument, 0),
+    "names roots by a keyword argument": (naming_roots_by_a_keyword, 0),
     "names roots by a closure": (naming_roots_by_a_closure(), 0),
     "a partial method": (functools.partialmethod(naming_roots), 0),
     "a partial": (staticmethod(functools.partial(doing_nothing, None)), 0),
@@ -495,13 +500,42 @@ def reading_it(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as th
     self.corporate  # noqa: B018  # a property
 
 
+def naming_roots_when_read(self: Any) -> Any:
+    self.load_verify_locations(capath=os.environ["CORPORATE"])
+    return ssl.CERT_REQUIRED
+
+
+def making(cls: Any, *args: Any) -> Any:
+    made = _ssl._SSLContext.__new__(cls, *args)
+    helping(made)
+    return made
+
+
+def getting(self: Any, name: str) -> Any:
+    if name == "set_default_verify_paths":
+        helping(self)
+    return object.__getattribute__(self, name)
+
+
 OTHER_METHODS: dict[str, dict[str, Any]] = {
     "another method": {"corporate": naming_roots_beside, "load_default_certs": calling_it},
     "a static method": {"corporate": staticmethod(naming_roots_beside), "load_default_certs": calling_it},
     "a class method": {"corporate": classmethod(lambda _, self: helping(self)), "load_default_certs": calling_it},
     "a property": {"corporate": property(naming_roots_beside), "load_default_certs": reading_it},
     "set_default_verify_paths": {"set_default_verify_paths": naming_roots_beside, "load_default_certs": naming_no_roots},
-    "the constructor": {"__init__": naming_roots_beside, "load_default_certs": doing_nothing},
+    "set_default_verify_paths, by another": {"set_default_verify_paths": helping, "load_default_certs": naming_no_roots},
+    "__init__": {"__init__": naming_roots_beside, "load_default_certs": doing_nothing},
+    "__init__, by another": {"__init__": lambda self, *_: helping(self), "load_default_certs": doing_nothing},
+    "__new__": {"__new__": making, "load_default_certs": doing_nothing},
+    "__getattribute__": {"__getattribute__": getting, "load_default_certs": naming_no_roots},
+    "a setter": {
+        "verify_mode": property(lambda _: ssl.CERT_REQUIRED, naming_roots_beside),
+        "load_default_certs": doing_nothing,
+    },
+    "a getter": {
+        "verify_mode": property(naming_roots_when_read, lambda *_: None),
+        "load_default_certs": doing_nothing,
+    },
 }
 
 

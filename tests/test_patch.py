@@ -529,12 +529,15 @@ def test_uninstall_without_wrapts_unwrap_object(run: Callable[..., list[str]]) -
 import wrapt
 if hasattr(wrapt, "unwrap_object"):
     del wrapt.unwrap_object
+fallback_roots.uninstall()
+print(kinds(), roots())
+fallback_roots.install()
 for holder, name in DOORS:
     setattr(holder, name, wrapt.FunctionWrapper(vars(holder)[name], lambda wrapped, _, args, kwargs: wrapped(*args, **kwargs)))
 fallback_roots.uninstall()
 print(kinds(), roots())
 """
-    assert run(program) == ["['FunctionWrapper', 'FunctionWrapper'] 0"]
+    assert run(program) == ["['function', 'function'] 0", "['FunctionWrapper', 'FunctionWrapper'] 0"]
 
 
 def test_uninstall_while_ssl_is_not_imported() -> None:

@@ -374,6 +374,19 @@ def test_a_file_that_cannot_be_looked_at_is_in_effect(
     assert (place.state, place.why) == ("in effect", f"cannot be looked at ({os.strerror(number)})")
 
 
+CERTAINLY_NOTHING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM)
+
+
+@pytest.mark.parametrize("number", CERTAINLY_NOTHING, ids=lambda number: errno.errorcode[number])
+def test_what_openssl_cannot_read_either_is_nothing(
+    number: int, shapes: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that OpenSSL meets as surely as we do is nothing, for either variable."""
+    make_fail(monkeypatch, "stat", shapes[".0"], number)
+    places = _places.places({F: shapes[".0"], D: shapes[".0"]})
+    assert {(place.state, place.why) for place in places} == {("nothing", f"cannot be read ({os.strerror(number)})")}
+
+
 @pytest.mark.parametrize("path", ["a\0b", "\ud800"], ids=["NUL", "lone surrogate"])
 @pytest.mark.parametrize("variable", [F, D])
 def test_a_path_that_no_file_can_have_is_nothing(variable: str, path: str) -> None:
