@@ -639,6 +639,18 @@ def test_each_source_stands_by_itself(name: str, world: World) -> None:
     assert len(held(context)) == sum(number for kind, number, _ in expected if kind != "capath")
 
 
+@pytest.mark.parametrize("known", ["", "A", "B"])
+def test_a_context_that_holds_something(known: str, world: World) -> None:
+    """In a context that holds certificates already, none of a bundle is lost behind a hollow block either."""
+    context = client()
+    if known:
+        context.load_verify_locations(cadata=world.pems[known])
+    path = world.write("besides.pem", world.pems["B"] + HOLLOW + world.pems["C"])
+    (source,) = _sources.load(context, choose(cafile=str(path)))
+    assert held(context) == {world.ders[ca] for ca in {*known, "B", "C"}}
+    assert (source.certificates, bool(source.problem)) == (2, True)
+
+
 class Tripwire(ssl.SSLContext):
     """A context of a program that does other things when it names its roots itself."""
 
