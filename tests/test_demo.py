@@ -1,5 +1,8 @@
 """The demo: what it shows, that nothing around it disturbs it, and that it does not pretend."""
 
+import http.client
+import socket
+import ssl
 import subprocess
 import sys
 import zipfile
@@ -8,6 +11,7 @@ from typing import NamedTuple
 
 import certifi
 import pytest
+import trustme
 from support import NOWHERE, python
 
 from fallback_roots import _cli
@@ -172,6 +176,33 @@ def test_windows_stores_are_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """On Windows, whose roots are not at a place that a variable could replace, runs do not look into the stores."""
     monkeypatch.setattr(sys, "platform", "win32")
     assert demo._python(str(tmp_path), "print(ssl.SSLContext._windows_cert_stores)").said == "()"
+
+
+def test_the_runs_differ_in_one_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run is switched off, the second has a cafile, the third has no setting: nothing else tells them apart."""
+    told: list[tuple[str, ...]] = []
+
+    def note(_directory: str, program: str, *_url: str, **variables: str) -> Run:
+        told.append((program, *variables))
+        return [FAILED, FETCHED, COUNTED][len(told) - 1]
+
+    monkeypatch.setattr(demo, "_python", note)
+    assert demo.run() == 0
+    assert told == [(demo.FETCH, "FALLBACK_ROOTS_DISABLE"), (demo.FETCH, "FALLBACK_ROOTS_CAFILE"), (demo.COUNT,)]
+
+
+def test_a_client_that_says_nothing_holds_up_nobody(ca: trustme.CA) -> None:
+    """While one client does not even begin the handshake, the server answers others."""
+    theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ca.issue_cert("localhost").configure_cert(theirs)
+    ca.configure_trust(ours)
+    with demo._server(theirs) as url:
+        port = int(url.rstrip("/").rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)):
+            other = http.client.HTTPSConnection("localhost", port, context=ours, timeout=10)
+            other.request("GET", "/")
+            assert other.getresponse().read() == b"hello"
+            other.close()
 
 
 @pytest.mark.parametrize(

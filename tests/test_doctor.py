@@ -508,6 +508,20 @@ def test_a_place_after_a_load_that_found_something(place: _places.Place, found: 
     assert f"      {expected}" in doctor.render(facts(places=(place,), found=found))
 
 
+def test_a_path_is_not_broken() -> None:
+    """However long a path is, it stays whole, so that it can be copied."""
+    path = "/" + "-".join(["long"] * 30)
+    lines = doctor.render(facts(outcome=Outcome("broken", problems=(f"{path}: is bad",)), roots=0))
+    assert sum(path in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(("exists", "expected"), [(True, "there"), (False, "not there")])
+def test_a_config_file_is_there_or_not(exists: bool, expected: str) -> None:
+    """Every place of a config file is named, and whether there is one."""
+    settings = Settings({}, {"disable": "default"}, (File("/config.toml", "user", exists),), ())
+    assert f"  - user, {expected}: /config.toml" in doctor.render(facts(settings=settings))
+
+
 @pytest.mark.parametrize("code", ["disabled", "honored", "none", "broken", "fault"])
 def test_an_outcome_that_is_no_roots(code: str) -> None:
     """Whatever the fallback comes to, there is a sentence, and the same reason in the report."""
