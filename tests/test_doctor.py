@@ -363,7 +363,7 @@ def test_an_outcome_of_the_process_is_told() -> None:
 
 def test_settings_that_the_hook_has_read_are_the_ones_that_count(ca_file: Path) -> None:
     """As later contexts do, the doctor goes by the settings that were read for the first one."""
-    program = "import os, ssl; ssl.create_default_context(); os.environ['FALLBACK_ROOTS_CERTIFI'] = '0'\n"
+    program = "import os, ssl; ssl.create_default_context(); os.environ['FALLBACK_ROOTS_CAFILE'] = '/no/ca.pem'\n"
     program += "from fallback_roots._cli import main; main(['doctor'])"
     said = python("-c", program, env=no_cas(CAFILE=str(ca_file))).stdout
     assert "has 1 root, from cafile" in said
