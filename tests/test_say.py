@@ -201,13 +201,14 @@ def test_an_object_in_the_place_of_standard_error(make: Callable[[], Any], monke
     assert stream.getvalue() == f"{MESSAGE}\n"
 
 
+@pytest.mark.parametrize("may_import", [True, False])
 @pytest.mark.usefixtures("logger")
-def test_no_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where standard error was closed nobody hears it, and nothing is raised."""
+def test_no_standard_error(may_import: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Where standard error was closed nobody hears it, least of all standard output, and nothing is raised."""
     monkeypatch.setattr(sys, "stderr", None)
-    said: dict[str, object] = {}
-    _say.warning(said, MESSAGE)
-    assert MESSAGE in said
+    monkeypatch.delitem(sys.modules, "logging")
+    _say.warning({}, MESSAGE, may_import)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("logger")

@@ -407,23 +407,23 @@ def test_a_list_is_no_hashed_directory(world: World) -> None:
     assert source == _sources.Source("capath", path, 0, f"{path}: contains ':' (expected one directory)")
 
 
-def test_a_hashed_directory_verifies(hashed_directory: Path, server: Server) -> None:
-    """A hashed directory is read when it is needed, as OpenSSL does it."""
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_hashed_directory_verifies(
+    listed: bool, hashed_directory: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hashed directory is read when it is needed, as OpenSSL does it; nobody knows the number of certificates in one that
+    may be searched but not listed."""
+    if not listed:
+        monkeypatch.setattr(os, "scandir", raising(PermissionError(errno.EACCES, "no")))
     context = client()
-    _sources.load_one(context, _sources.hashed_directory("capath", str(hashed_directory)))
+    source = _sources.load_one(context, _sources.hashed_directory("capath", str(hashed_directory)))
+    assert source == _sources.Source("capath", str(hashed_directory), 1 if listed else None)
     assert held(context) == set()
     with (
         socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection,
         context.wrap_socket(connection, server_hostname="localhost"),
     ):
         assert len(held(context)) == 1
-
-
-def test_a_hashed_directory_that_may_be_searched_but_not_listed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such a directory is loaded, and nobody knows how many certificates it has."""
-    monkeypatch.setattr(os, "scandir", raising(PermissionError(errno.EACCES, "no")))
-    source = _sources.load_one(client(), _sources.hashed_directory("capath", str(world.hashed)))
-    assert source == _sources.Source("capath", str(world.hashed), None)
 
 
 @pytest.mark.parametrize("error", OF_THE_MOMENT, ids=repr)
