@@ -28,14 +28,16 @@ class Copy(NamedTuple):
     site: Any
 
 
-def copied_ssl(monkeypatch: pytest.MonkeyPatch) -> Copy:
-    """Execute ``ssl`` once more under another name and watch it."""
+def copied_ssl(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any] | None = None) -> Copy:
+    """Execute ``ssl`` once more under another name and watch it, after a `change` by somebody who was there before us."""
     spec = importlib.util.spec_from_file_location("copied_ssl", ssl.__file__)
     assert spec is not None
     assert spec.loader is not None
     module: Any = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "copied_ssl", module)
     spec.loader.exec_module(module)
+    if change is not None:
+        change(module)
     finder = auto.Finder()
     auto.watch(module, finder)
     monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])  # where status() and load() look for the hook
@@ -523,7 +525,10 @@ OTHER_METHODS: dict[str, dict[str, Any]] = {
     "a class method": {"corporate": classmethod(lambda _, self: helping(self)), "load_default_certs": calling_it},
     "a property": {"corporate": property(naming_roots_beside), "load_default_certs": reading_it},
     "set_default_verify_paths": {"set_default_verify_paths": naming_roots_beside, "load_default_certs": naming_no_roots},
-    "set_default_verify_paths, by another": {"set_default_verify_paths": helping, "load_default_certs": naming_no_roots},
+    "set_default_verify_paths, by another": {
+        "set_default_verify_paths": lambda self: helping(self),
+        "load_default_certs": naming_no_roots,
+    },
     "__init__": {"__init__": naming_roots_beside, "load_default_certs": doing_nothing},
     "__init__, by another": {"__init__": lambda self, *_: helping(self), "load_default_certs": doing_nothing},
     "__new__": {"__new__": making, "load_default_certs": doing_nothing},
@@ -595,8 +600,25 @@ def test_both_doors_judge_a_load_once(layer: Copy, monkeypatch: pytest.MonkeyPat
     assert verdicts == ["empty"]
 
 
-def test_a_hook_that_is_off_asks_nothing(layer: Copy) -> None:
+@pytest.mark.parametrize("own", [{}, {"load_default_certs": doing_nothing}], ids=["the first door", "the second door"])
+def test_a_hook_that_is_off_asks_nothing(own: dict[str, Any], layer: Copy, caplog: pytest.LogCaptureFixture) -> None:
     """After uninstall() whoever still holds a stand-in or a wrapper gets the original's behaviour."""
     layer.hook.off = True
+    replace_context_class(layer.ssl, **own)
     assert roots(layer.ssl.create_default_context()) == 0
-    assert layer.hook.verdict is None
+    assert (layer.hook.verdict, caplog.messages) == (None, [])
+
+
+def before_us(module: Any) -> None:
+    """What gevent does, with a method that calls super."""
+    base = module.SSLContext
+    replace_context_class(module, load_default_certs=lambda self, purpose: base.load_default_certs(self, purpose))
+    module.base = base
+
+
+def test_a_class_that_took_the_contexts_place_before_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a subclass stands in the context's place already, the class whose load all others call is watched."""
+    copied = copied_ssl(monkeypatch, before_us)
+    assert roots(loaded(copied.ssl.base(ssl.PROTOCOL_TLS_CLIENT))) == 1
+    assert roots(copied.ssl.create_default_context()) == 1
+    assert copied.site.owner is copied.ssl.base
