@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LARGEST_FILE = 1024 * 1024  # bytes
+MOST_DOTS = 100  # in a line that is no comment
 PREFIX = "FALLBACK_ROOTS_"
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -199,10 +200,11 @@ def _parse(data: bytes) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
-    try:
-        table: dict[str, Any] = tomllib.loads(text)
-    except MemoryError:  # not of the moment: twenty thousand dots in one key take more than a gigabyte
-        raise ValueError("it takes more memory than there is") from None
+    # A dotted key costs tomllib memory by the square of its parts: twenty thousand are more than a gigabyte.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > MOST_DOTS and not line.lstrip().startswith("#"):
+            raise ValueError(f"line {number} has more than {MOST_DOTS} dots")
+    table: dict[str, Any] = tomllib.loads(text)
     return table
 
 
