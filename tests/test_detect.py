@@ -197,6 +197,20 @@ def test_the_fact_of_a_foreign_load(methods: dict[str, Any], is_foreign: bool, d
     assert _detect.facts(copied.site, context, 0).foreign is None
 
 
+def test_a_class_that_only_says_it_is_one(copied: Copy) -> None:
+    """An object that passes for a context by its __class__ alone may do anything in a default load of its own."""
+
+    class Proxy:
+        protocol = None
+        load_default_certs = standard
+
+        @property  # type: ignore[misc]  # as proxies do
+        def __class__(self) -> Any:
+            return copied.ssl.SSLContext
+
+    assert _detect.facts(copied.site, Proxy(), 0, foreign_load=True).foreign is not None
+
+
 def test_what_is_asked_changes_nothing(copied: Copy) -> None:
     """Gathering facts and judging leave the context, the environment and the modules as they are."""
     context = client(copied)

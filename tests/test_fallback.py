@@ -1,5 +1,6 @@
 """The policy: one fallback for all threads, settings read once, faults of ours that nobody sees, and what is told of it."""
 
+import _frozen_importlib
 import _ssl
 import json
 import logging
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -368,6 +370,21 @@ def test_a_fork_gives_the_child_a_lock_of_its_own(copied: Copy) -> None:
     assert hook.half_imported == ()
 
 
+def test_a_fork_amid_an_import(copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the modules that another thread was importing, the child begins ours anew and knows the others."""
+    locks = vars(_frozen_importlib)["_module_locks"]
+    owners = {"fallback_roots.ours": 1, "certifi.core": 1, "json.mine": threading.get_ident(), "json.nobodys": None}
+    for name, owner in owners.items():
+        lock = SimpleNamespace(owner=owner)
+        monkeypatch.setitem(locks, name, lambda lock=lock: lock)
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(locks, "json.gone", lambda: None)
+    copied.hook._after_fork()
+    assert copied.hook.half_imported == ("certifi.core",)
+    assert {name for name in owners if name not in sys.modules} == {"fallback_roots.ours"}
+    assert "fallback_roots.ours" not in locks
+
+
 def test_a_system_that_cannot_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has no os.register_at_fork."""
     monkeypatch.delattr(os, "register_at_fork")
@@ -381,6 +398,9 @@ def test_a_half_imported_module_that_is_needed(
     monkeypatch.setattr(copied.hook, "half_imported", ("somebody.else", "certifi.core", "json"))
     assert roots(copied.ssl.create_default_context()) == 0
     assert "another thread was importing certifi.core, json when this process was forked" in caplog.text
+    monkeypatch.setattr(copied.hook, "half_imported", ("typing",))
+    assert roots(copied.ssl.create_default_context()) == 0
+    assert "another thread was importing typing when this process was forked" in caplog.text
     monkeypatch.setattr(copied.hook, "half_imported", ("somebody.else",))
     assert roots(copied.ssl.create_default_context()) == 1
     monkeypatch.setattr(copied.hook, "half_imported", ("certifi.core",))
@@ -579,6 +599,7 @@ def stop(event, args):  # not in a finder: there a fork would wait for the impor
 
 file = sys.argv[1].replace(".", os.sep)
 files = (f"{os.sep}{file}.py", f"{os.sep}{file}{os.sep}__init__.py")
+sys.modules.pop(sys.argv[1], None)  # coverage has brought typing
 sys.addaudithook(stop)
 counts = []
 thread = threading.Thread(target=lambda: counts.append(load()))
