@@ -660,3 +660,13 @@ for layer in ("stand-in", "wrapt"):
     fallback_roots.install()
 """
     assert run(program) == ["True create_default_context None 2"] * 2
+
+
+def test_no_reentrant_lock_before_it_is_needed() -> None:
+    """Importing ssl makes no RLock: eventlet.monkey_patch() looks for those that it cannot replace, and complains of ours."""
+    program = """
+import ssl, gc
+print([type(thing).__name__ for thing in gc.get_objects()].count("RLock"))
+"""
+    ours, bare = (output("-c", program, env={"FALLBACK_ROOTS_DISABLE": off}) for off in ("", "1"))
+    assert ours == bare
