@@ -130,16 +130,14 @@ def _surely_names_no_roots(site: "Site", kind: "type[Any]") -> bool:
     """
     code = getattr(site.originals["load_default_certs"], "__code__", None)
     allowed = {"super", *getattr(code, "co_names", ())}
-    for ancestor in kind.__mro__:
-        own = vars(ancestor)
+    if site.owner not in kind.__mro__:  # it passes for a context by its __class__
+        return False
+    below = [vars(ancestor) for ancestor in kind.__mro__[: kind.__mro__.index(site.owner)]]
+    for own in (*below, vars(site.owner)):
         load = own.get("load_default_certs", site.placed["load_default_certs"])
         if load is not site.placed["load_default_certs"] and not _uses_only(allowed, load):
             return False
-        if ancestor is site.owner:
-            break
-        if RUNS_AS_WELL & own.keys() or any(map(_mentions_roots, own.values())):
-            return False
-    return True
+    return not any(RUNS_AS_WELL & own.keys() or any(map(_mentions_roots, own.values())) for own in below)
 
 
 def _uses_only(allowed: "set[str]", function: "Any") -> bool:

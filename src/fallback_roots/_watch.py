@@ -57,7 +57,7 @@ def owner_of_the_load(context_class: "Any") -> "type[Any] | None":
 class Hook:
     """What this interpreter's hook knows. Hangs on the finder and on the stand-ins, never on ``sys.modules``."""
 
-    __slots__ = ("half_imported", "loading", "lock", "off", "outcome", "proven", "said", "settings", "sites", "verdict")
+    __slots__ = ("_locks", "half_imported", "loading", "off", "outcome", "proven", "said", "settings", "sites", "verdict")
 
     def __init__(self) -> None:
         self.off = False  # after uninstall(): whoever still holds a stand-in or a wrapper gets the original's behaviour
@@ -65,7 +65,7 @@ class Hook:
         self.verdict: Verdict | int | None = None  # on the last default load; a number: so many certificates were found
         self.said: dict[str, object] = {}  # what has been recorded: once for each process and reason
         # The rest is for `_fallback`.
-        self.lock = _thread.RLock()
+        self._locks: dict[str, Any] = {}
         self.loading = 0  # the thread that holds the lock and loads
         self.settings: Settings | None = None
         self.outcome: Outcome | None = None
@@ -75,9 +75,14 @@ class Hook:
             # In the child alone, and waiting for nothing: taking our lock before a fork would deadlock with logging's hook.
             os.register_at_fork(after_in_child=self._after_fork)
 
+    @property
+    def lock(self) -> "Any":
+        """The lock of the whole fallback, made when it is first needed: eventlet complains of each RLock that it finds."""
+        return self._locks.setdefault("lock", _thread.RLock())
+
     def _after_fork(self) -> None:
         me = _thread.get_ident()
-        self.lock = _thread.RLock()
+        self._locks = {}
         self.loading = me if self.loading == me else 0
         # An import of one of these would wait for ever: nobody is left to finish it (importlib has no hook for that). Of our
         # own nobody else has hold, so the child begins them anew.
