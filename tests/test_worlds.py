@@ -228,8 +228,8 @@ def trust(world: World, places: Places, with_us: bool) -> set[str]:
     assert finder is not None
     hook = finder.hook
     assert hook is not None
-    with mock.patch.dict(os.environ, variables(world, places)), mock.patch.object(hook, "off", not with_us):
-        hook.settings = None
+    changed = mock.patch.multiple(hook, off=not with_us, settings=None)  # put back, or the next test has this world's settings
+    with mock.patch.dict(os.environ, variables(world, places)), changed:
         if world.door == "load":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             if world.preloaded:
@@ -268,7 +268,10 @@ def test_whoever_has_something_keeps_exactly_that(world: World, places: Places) 
 def test_a_server_is_given_nothing(places: Places, directory: str) -> None:
     """No door gives a server's context a root, whatever the world."""
     world = World("missing", [directory], "cafile", None, "create")
-    with mock.patch.dict(os.environ, variables(world, places)):
+    finder = _armed()
+    assert finder is not None
+    assert finder.hook is not None
+    with mock.patch.dict(os.environ, variables(world, places)), mock.patch.object(finder.hook, "settings", None):
         made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         made.load_default_certs(ssl.Purpose.CLIENT_AUTH)
         made.load_default_certs()
