@@ -173,10 +173,10 @@ def naming(self: Any) -> None:
 FOREIGN_LOADS: dict[str, tuple[dict[str, Any], bool]] = {
     "names no roots": ({"load_default_certs": standard}, False),
     "names roots": ({"load_default_certs": naming}, True),
-    "another method names roots": ({"load_default_certs": standard, "corporate": naming}, True),
+    "a method that nobody calls": ({"load_default_certs": standard, "corporate": naming}, False),
     "a class method names roots": ({"load_default_certs": standard, "corporate": classmethod(naming)}, True),
-    "a static method names roots": ({"load_default_certs": standard, "corporate": staticmethod(naming)}, True),
-    "what Windows would run": ({"load_default_certs": standard, "_load_windows_store_certs": print}, True),
+    "a property": ({"load_default_certs": standard, "corporate": property(naming)}, True),
+    "what sets the paths": ({"load_default_certs": standard, "set_default_verify_paths": print}, True),
     "what an unknown name would run": ({"load_default_certs": standard, "__getattr__": getattr}, True),
     "a constant beside it": ({"load_default_certs": standard, "name": "corporate"}, False),
     "a C function": ({"load_default_certs": print}, True),

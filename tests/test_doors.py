@@ -9,6 +9,7 @@ import importlib.util
 import os
 import ssl
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -122,7 +123,7 @@ def test_an_empty_default_load_gets_the_fallback(load: Callable[[Any], Any], lay
 NO_DEFAULT_LOADS: dict[str, Callable[[Any], Any]] = {
     "no load at all": lambda ssl: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
     "_create_unverified_context()": lambda ssl: ssl._create_unverified_context(),
-    "set_default_verify_paths()": lambda ssl: set_default_verify_paths(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
+    "set_default_verify_paths()": lambda ssl: setting_paths(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
     "create_default_context(CLIENT_AUTH)": lambda ssl: ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
     "create_default_context(purpose=CLIENT_AUTH)": lambda ssl: ssl.create_default_context(purpose=ssl.Purpose.CLIENT_AUTH),
     "load_default_certs(CLIENT_AUTH)": lambda ssl: loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.Purpose.CLIENT_AUTH),
@@ -139,7 +140,7 @@ NO_DEFAULT_LOADS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def set_default_verify_paths(context: Any) -> Any:
+def setting_paths(context: Any) -> Any:
     context.set_default_verify_paths()
     return context
 
@@ -519,7 +520,14 @@ def getting(self: Any, name: str) -> Any:
     return object.__getattribute__(self, name)
 
 
+def calling_a_function(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
+    set_default_verify_paths(self)  # type: ignore[name-defined]  # noqa: F821  # in the globals that it is given
+
+
 OTHER_METHODS: dict[str, dict[str, Any]] = {
+    "a function of a harmless name": {
+        "load_default_certs": types.FunctionType(calling_a_function.__code__, {"set_default_verify_paths": helping}),
+    },
     "another method": {"corporate": naming_roots_beside, "load_default_certs": calling_it},
     "a static method": {"corporate": staticmethod(naming_roots_beside), "load_default_certs": calling_it},
     "a class method": {"corporate": classmethod(lambda _, self: helping(self)), "load_default_certs": calling_it},
@@ -528,6 +536,19 @@ OTHER_METHODS: dict[str, dict[str, Any]] = {
     "set_default_verify_paths, by another": {
         "set_default_verify_paths": lambda self: helping(self),
         "load_default_certs": naming_no_roots,
+    },
+    "a getter, by another": {
+        "verify_flags": property(lambda self: (helping(self), 0)[1], lambda *_: None),  # type: ignore[func-returns-value]  # None
+        "load_default_certs": naming_no_roots,
+    },
+    "a setter, by another": {
+        "verify_mode": property(lambda _: ssl.CERT_REQUIRED, lambda self, _: helping(self)),
+        "load_default_certs": naming_no_roots,
+    },
+    "an operator": {"__pos__": lambda self: helping(self), "load_default_certs": lambda self, _: (+self, None)[1]},
+    "a name that the original uses": {
+        "_windows_cert_stores": lambda self: helping(self),
+        "load_default_certs": lambda self, _: self._windows_cert_stores(),
     },
     "__init__": {"__init__": naming_roots_beside, "load_default_certs": doing_nothing},
     "__init__, by another": {"__init__": lambda self, *_: helping(self), "load_default_certs": doing_nothing},

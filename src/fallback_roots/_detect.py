@@ -4,6 +4,7 @@ What lives here: `judge`, the rules by which a default load "found nothing", and
 of the context, the environment and the disk. What must not: anything that changes what it looks at.
 """
 
+import _ssl
 import os
 
 from ._places import DEVICE, NOTHING, places
@@ -111,54 +112,39 @@ def _foreign(site: "Site", context: "Any", foreign_load: bool) -> "str | None":
     return None
 
 
-# What runs besides its load_default_certs when a context of somebody's class is made and loaded.
-RUNS_AS_WELL = {
-    "__getattr__",
-    "__getattribute__",
-    "__init__",
-    "__new__",
-    "_load_windows_store_certs",
-    "set_default_verify_paths",
-}
-
-
 def _surely_names_no_roots(site: "Site", kind: "type[Any]") -> bool:
-    """Whether a default load by the own method of `kind` surely does no more than the standard library's.
+    """Whether a default load by the own method of `kind` surely does no more than ``set_default_verify_paths``.
 
-    A directory that it names shows in no count of certificates, so its code may use no name that the standard library's
-    method does not use, and nothing that could carry one in.
+    A directory that it names shows in no count of certificates. So its code may use no other name, and `kind` may have
+    nothing of its own that runs without being named when a context is made and loaded.
     """
-    code = getattr(site.originals["load_default_certs"], "__code__", None)
-    allowed = {"super", *getattr(code, "co_names", ())}
     if site.owner not in kind.__mro__:  # it passes for a context by its __class__
         return False
     below = [vars(ancestor) for ancestor in kind.__mro__[: kind.__mro__.index(site.owner)]]
-    for own in (*below, vars(site.owner)):
-        load = own.get("load_default_certs", site.placed["load_default_certs"])
-        if load is not site.placed["load_default_certs"] and not _uses_only(allowed, load):
-            return False
-    return not any(RUNS_AS_WELL & own.keys() or any(map(_mentions_roots, own.values())) for own in below)
+    ours = site.placed["load_default_certs"]
+    loads = [own.get("load_default_certs", ours) for own in (*below, vars(site.owner))]
+    return all(load is ours or _uses_no_name(load) for load in loads) and all(
+        name == "load_default_certs" or _is_idle(name, value) for own in below for name, value in own.items()
+    )
 
 
-def _uses_only(allowed: "set[str]", function: "Any") -> bool:
+def _uses_no_name(function: "Any") -> bool:
     code: Any = getattr(function, "__code__", None)
     return (
-        type(function) is type(_uses_only)
-        and allowed.issuperset(code.co_names)
+        type(function) is type(_uses_no_name)
+        and {"set_default_verify_paths"}.issuperset(code.co_names)
+        and function.__globals__.keys().isdisjoint(code.co_names)  # the context's method, and not a function of that name
         and code.co_argcount <= 2  # self and purpose: an argument's default may be a function
         and not code.co_kwonlyargcount
-        and {"__class__"}.issuperset(code.co_freevars)
+        and not code.co_freevars
         and not any(hasattr(const, "co_names") for const in code.co_consts)
     )
 
 
-def _mentions_roots(attribute: "Any") -> bool:
-    """Whether the code of a function, property, class or static method mentions ``load_verify_locations``."""
-    todo = [getattr(attribute, name, None) for name in ("fget", "fset")]
-    todo = [getattr(getattr(part, "__func__", part), "__code__", None) for part in (attribute, *todo)]
-    while todo:
-        code = todo.pop()
-        if code is not None and "load_verify_locations" in code.co_names:
-            return True
-        todo += [const for const in getattr(code, "co_consts", ()) if hasattr(const, "co_names")]
-    return False
+def _is_idle(name: str, value: "Any") -> bool:
+    """Whether attribute `name` of a class surely runs nothing of its own unless it is called by its name."""
+    if type(value) is type(vars(_ssl._SSLContext)["options"]):  # a getter and setter in C
+        return True
+    if callable(value):
+        return name != "set_default_verify_paths" and not name.startswith("__")
+    return not hasattr(type(value), "__get__")  # else a property, or the like, which create_default_context may set
