@@ -14,30 +14,33 @@ from pathlib import Path
 
 import pytest
 import trustme
-from support import ROOT, environment
+from support import ROOT, environment, new_ca, subject_hash
 
 
 @pytest.fixture(scope="session")
-def ca() -> trustme.CA:
-    """A CA that no machine trusts."""
-    return trustme.CA(organization_name="fallback-roots tests")
-
-
-@pytest.fixture(scope="session")
-def ca_file(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That CA's certificate as a PEM file."""
+def ca_and_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
+    """`ca` and `ca_file`."""
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    ca.cert_pem.write_to_path(str(path))
-    return path
+    return new_ca("fallback-roots tests", path)[0], path
+
+
+@pytest.fixture(scope="session")
+def ca(ca_and_file: tuple[trustme.CA, Path]) -> trustme.CA:
+    """A CA that no machine trusts."""
+    return ca_and_file[0]
+
+
+@pytest.fixture(scope="session")
+def ca_file(ca_and_file: tuple[trustme.CA, Path]) -> Path:
+    """That CA's certificate as a PEM file."""
+    return ca_and_file[1]
 
 
 @pytest.fixture(scope="session")
 def hashed_directory(ca_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That CA's certificate in a hashed directory, as `openssl rehash` makes it."""
     path = tmp_path_factory.mktemp("hashed")
-    command = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(ca_file)]
-    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    (path / f"{name}.0").symlink_to(ca_file)
+    (path / f"{subject_hash(ca_file)}.0").symlink_to(ca_file)
     return path
 
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import trustme
+
 ROOT = Path(__file__).parent.parent
 
 # A place that is on no machine. Both variables there are a machine without any CA certificate.
@@ -54,3 +56,22 @@ def output(*args: str | Path, env: Mapping[str, str] | None = None, executable: 
     done = python(*args, env=env, executable=executable)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout.strip()
+
+
+def subject_hash(path: Path) -> str:
+    """The name that `openssl rehash` gives to a certificate."""
+    command = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def new_ca(name: str, path: Path) -> tuple[trustme.CA, str]:
+    """A CA that no machine trusts, its certificate written to `path`, and its subject hash.
+
+    That has a letter: one in forty has none, and is found by OpenSSL under its upper case, too.
+    """
+    while True:
+        ca = trustme.CA(organization_name=name)
+        ca.cert_pem.write_to_path(str(path))
+        found = subject_hash(path)
+        if found.islower():
+            return ca, found

@@ -23,7 +23,7 @@ from conftest import needs_root
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from support import ROOT, python
+from support import ROOT, python, subject_hash
 
 from fallback_roots import _places
 
@@ -234,7 +234,7 @@ def _make(root: Path) -> dict[str, Path]:
         command = ["openssl", *map(str, args)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    subject_hash = openssl("x509", "-subject_hash", "-noout", "-in", ca).strip()
+    name_hash = subject_hash(ca)
 
     def file(name: str, data: bytes | str, mode: int = 0o644) -> Path:
         (root / name).write_bytes(data.encode() if isinstance(data, str) else data)
@@ -268,26 +268,26 @@ def _make(root: Path) -> dict[str, Path]:
         "nothing": root / "nothing",
         "ca.pem": directory("unhashed", "ca.pem"),
         "link": root / "link",
-        "odd directory": directory("odd \t\r$HOME %s {} é\udcfe", f"{subject_hash}.0"),
+        "odd directory": directory("odd \t\r$HOME %s {} é\udcfe", f"{name_hash}.0"),
         "other": directory("other", "00000000.0"),
-        "upper": directory("upper", f"{subject_hash.upper()}.0"),
-        "nine": directory("nine", f"{subject_hash}0.0"),
-        "seven": directory("seven", f"{subject_hash[1:]}.0"),
-        ".r0 of a CRL": directory("r0 of a CRL", f"{subject_hash}.r0", root / "crl"),
-        ".r0 of DER": directory("r0 of DER", f"{subject_hash}.r0", root / "der"),
-        ".0 of DER": directory("0 of DER", f"{subject_hash}.0", root / "der"),
-        ".0 of nothing": directory("0 of nothing", f"{subject_hash}.0", empty),
-        ".0 dangling": directory("0 dangling", f"{subject_hash}.0", root / "missing"),
-        ".0 directory": directory("0 directory", f"{subject_hash}.0", root),
-        ".0 device": directory("0 device", f"{subject_hash}.0", Path(os.devnull)),
-        ".0 FIFO": directory("0 FIFO", f"{subject_hash}.0", root / "fifo"),
-        ".0 000": directory("0 000", f"{subject_hash}.0", root / "000.pem"),
-        "directory 000": directory("000", f"{subject_hash}.0", mode=0o000),
-        "directory 111": directory("111", f"{subject_hash}.0", mode=0o111),
-        "directory 444": directory("444", f"{subject_hash}.0", mode=0o444),
+        "upper": directory("upper", f"{name_hash.upper()}.0"),
+        "nine": directory("nine", f"{name_hash}0.0"),
+        "seven": directory("seven", f"{name_hash[1:]}.0"),
+        ".r0 of a CRL": directory("r0 of a CRL", f"{name_hash}.r0", root / "crl"),
+        ".r0 of DER": directory("r0 of DER", f"{name_hash}.r0", root / "der"),
+        ".0 of DER": directory("0 of DER", f"{name_hash}.0", root / "der"),
+        ".0 of nothing": directory("0 of nothing", f"{name_hash}.0", empty),
+        ".0 dangling": directory("0 dangling", f"{name_hash}.0", root / "missing"),
+        ".0 directory": directory("0 directory", f"{name_hash}.0", root),
+        ".0 device": directory("0 device", f"{name_hash}.0", Path(os.devnull)),
+        ".0 FIFO": directory("0 FIFO", f"{name_hash}.0", root / "fifo"),
+        ".0 000": directory("0 000", f"{name_hash}.0", root / "000.pem"),
+        "directory 000": directory("000", f"{name_hash}.0", mode=0o000),
+        "directory 111": directory("111", f"{name_hash}.0", mode=0o111),
+        "directory 444": directory("444", f"{name_hash}.0", mode=0o444),
     }
     for end in ("", ".", ".0", ".10", ".01", ".99999999999999999999", ".x0", ".0.bak", ".0\n", ".r0"):
-        made[end] = directory(f"hashed{end}", subject_hash + end)
+        made[end] = directory(f"hashed{end}", name_hash + end)
     made["nothing"].mkdir()
     made["link"].symlink_to(made[".0"])
     made["dangling"].symlink_to(made["missing"])

@@ -6,16 +6,14 @@ measured by handshakes, since a directory shows in no count: does a client with 
 
 import os
 import ssl
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
 import pytest
-import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import new_ca
 
 from fallback_roots import _armed
 
@@ -125,11 +123,9 @@ class Places(NamedTuple):
 def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     """Everything that a world may name, made once."""
     root = tmp_path_factory.mktemp("worlds")
-    cas = {name: trustme.CA(organization_name=name) for name in (*CAS, "other")}
     servers, hashes = {}, {}
-    for name, ca in cas.items():
-        ca.cert_pem.write_to_path(str(root / f"{name}.pem"))
-        hashes[name] = subject_hash(root / f"{name}.pem")
+    for name in (*CAS, "other"):
+        ca, hashes[name] = new_ca(name, root / f"{name}.pem")
         servers[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ca.issue_cert("localhost").configure_cert(servers[name])
 
@@ -174,12 +170,6 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
         },
         servers,
     )
-
-
-def subject_hash(path: Path) -> str:
-    """The name that `openssl rehash` gives to a certificate."""
-    command = ["openssl", "x509", "-subject_hash", "-noout", "-in", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture(autouse=True)
