@@ -639,6 +639,37 @@ def test_each_source_stands_by_itself(name: str, world: World) -> None:
     assert len(held(context)) == sum(number for kind, number, _ in expected if kind != "capath")
 
 
+def test_the_same_again(world: World) -> None:
+    """What came of a bundle is what comes of it at the next context, with another bundle between or not."""
+    good = world.write("good.pem", world.pems["A"] + world.pems["B"])
+    bad = world.write("bad.pem", world.pems["A"] + HOLLOW + world.pems["B"] + world.pems["C"])
+    none = world.write("none.pem", HOLLOW)
+    for path in (bad, bad, good, good, none, none, bad, good):
+        gives = {bad: "ABC", good: "AB", none: ""}[path]
+        context = client()
+        (source,) = _sources.load(context, choose(cafile=str(path)))
+        assert held(context) == {world.ders[ca] for ca in gives}
+        assert (source.certificates, source.problem is None) == (len(gives), path == good)
+
+
+def test_what_is_known_whole_is_not_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What OpenSSL has taken whole is loaded into the next context without a count, which is a large part of the work."""
+    path = world.write("good.pem", world.pems["A"] + world.pems["B"])
+    settings = choose(cafile=str(path))
+    _sources.load(client(), settings)
+    context = client()
+    monkeypatch.setattr(_sources, "_ssl", types.SimpleNamespace(_SSLContext=Uncounted, SSLError=ssl.SSLError))
+    _sources.load(context, settings)
+    assert held(context) == {world.ders[ca] for ca in "AB"}
+
+
+class Uncounted(ssl.SSLContext):
+    """A class of which nobody asks a number."""
+
+    def cert_store_stats(self) -> NoReturn:
+        raise AssertionError("counted")
+
+
 @pytest.mark.parametrize("known", ["", "A", "B"])
 def test_a_context_that_holds_something(known: str, world: World) -> None:
     """In a context that holds certificates already, none of a bundle is lost behind a hollow block either."""
