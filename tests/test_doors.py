@@ -18,7 +18,7 @@ import pytest
 import trustme
 from support import NO_CAS
 
-from fallback_roots import _fallback, _patch, auto
+from fallback_roots import _fallback, _patch, _watch, auto
 
 
 class Copy(NamedTuple):
@@ -40,7 +40,7 @@ def copied_ssl(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any] | N
     if change is not None:
         change(module)
     finder = auto.Finder()
-    auto.watch(module, finder)
+    _watch.watch(module, finder)
     monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])  # where status() and load() look for the hook
     assert finder.hook is not None
     return Copy(module, finder.hook, finder.hook.sites[0])

@@ -89,7 +89,7 @@ def install() -> None:
     except ImportError as error:
         raise errors.FallbackRootsError(f"ssl cannot be imported: {error}") from error
     if finder is not None:
-        auto.watch(ssl, finder)  # where somebody's finder, before ours, gave ssl
+        _watch.watch(ssl, finder)  # where somebody's finder, before ours, gave ssl
     if finder is None or finder.hook is None:
         raise errors.FallbackRootsError(f"{ssl!r} is not the standard library's module made of _ssl")
     for site in finder.hook.sites:

@@ -1,12 +1,12 @@
-"""Tier 1: once `ssl` has been executed; imports nothing that ssl has not imported.
+"""Tier 1: from `import ssl` on; imports what is built in, and nothing that ssl does not import.
 
-What lives here: the light stand-ins for ``SSLContext.load_default_certs`` and ``ssl.create_default_context``, and the one
-question they ask: did this default load find nothing? On a healthy machine nothing else of this package ever runs, so
-what must not live here is anything that such a machine does not need.
+What lives here: the finder's answer for ``ssl`` with a loader that tells when it has run, then the light stand-ins for
+``SSLContext.load_default_certs`` and ``ssl.create_default_context``, and the one question they ask: did this default load
+find nothing? On a healthy machine nothing else of this package ever runs, so what must not live here is anything that
+such a machine does not need. All of it in one file, since each file more costs every ``import ssl`` half a per cent.
 """
 
 import _frozen_importlib
-import _ssl
 import _thread
 import os
 import sys
@@ -14,6 +14,8 @@ from types import MethodType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
 
@@ -23,6 +25,108 @@ if TYPE_CHECKING:
     from .auto import Finder
 
 DOORS = ("load_default_certs", "create_default_context")
+
+
+def find_spec(finder: "Finder", name: str, path: "Sequence[str] | None", target: "ModuleType | None") -> "ModuleSpec | None":
+    """What `Finder.find_spec` answers for ``ssl``; raises what the finders raise that it asks."""
+    # A finder that asks all of sys.meta_path, ours included, would come back here for ever.
+    thread = _thread.get_ident()
+    if thread in finder.asking:
+        return None
+    finder.asking.add(thread)
+    try:
+        spec = _ask_the_others(finder, name, path, target)
+        if spec is not None and _is_the_standard_one(spec):
+            spec.loader = Loader(spec.loader, finder)  # type: ignore[assignment]  # importlib.abc costs 43 ms
+        return spec
+    finally:
+        finder.asking.discard(thread)
+
+
+def _ask_the_others(
+    finder: "Finder", name: str, path: "Sequence[str] | None", target: "ModuleType | None"
+) -> "ModuleSpec | None":
+    finders = list(sys.meta_path)
+    if finder in finders:  # not so where somebody keeps it in a list of their own
+        del finders[: finders.index(finder) + 1]
+    for other in finders:
+        if sys.version_info >= (3, 12) and not hasattr(other, "find_spec"):
+            continue
+        # Before, one with `find_module` alone raises here, and is left to the import system.
+        spec = other.find_spec(name, path, target)
+        if spec is not None:
+            return spec
+    return None
+
+
+def _is_the_standard_one(spec: "ModuleSpec") -> bool:
+    """Whether `spec` may be the standard library's; a program's own ``ssl.py`` shall not even see our loader.
+
+    Other importers (frozen, in memory, PyInstaller's) get the benefit of the doubt: `_watch` looks at what they made.
+    """
+    loader = spec.loader
+    if not hasattr(loader, "exec_module") or not hasattr(loader, "create_module"):
+        return False
+    home, origin = getattr(os, "__file__", None), spec.origin
+    if type(loader).__name__ not in ("SourceFileLoader", "SourcelessFileLoader", "zipimporter") or not home or not origin:
+        return True
+    home, there = os.path.dirname(home), os.path.dirname(origin)
+    return home == there or (os.path.exists(there) and os.path.samefile(home, there))
+
+
+class Loader:
+    """Stands before the real loader of ``ssl`` for the time of one import and looks like it.
+
+    An object of our own and not a method put on the real loader: that may be a class (frozen, Nuitka), be shared, or
+    have ``__slots__``, and the method would show in its ``vars()``.
+    """
+
+    __slots__ = ("_finder", "_real")
+
+    def __init__(self, real: "Any", finder: "Finder") -> None:
+        object.__setattr__(self, "_real", real)
+        object.__setattr__(self, "_finder", finder)
+
+    def create_module(self, spec: "ModuleSpec") -> "ModuleType | None":
+        """What the real loader makes; steps aside at once where ``ssl`` is going to fail for want of ``_ssl``."""
+        try:
+            import _ssl  # noqa: F401  # the first thing that ssl imports, so no import more than without us
+        except Exception:
+            spec.loader = self._real  # the import system takes the loader from the spec again: no frame of ours shows
+        return self._real.create_module(spec)  # type: ignore[no-any-return]  # any loader
+
+    def exec_module(self, module: "ModuleType") -> None:
+        """Put the real loader back in its places, let it execute `module`, and watch the result."""
+        for holder, name in ((module.__spec__, "loader"), (module, "__loader__")):
+            if getattr(holder, name, None) is self:
+                setattr(holder, name, self._real)
+        self._real.exec_module(module)
+        try:
+            watch(module, self._finder)
+        except Exception:  # whatever somebody has made of ssl; the program's import of it must not notice
+            pass
+
+    @property  # type: ignore[misc]  # for isinstance; nobody sets it
+    def __class__(self) -> "Any":
+        return self._real.__class__
+
+    def __getattr__(self, name: str) -> "Any":
+        return getattr(self._real, name)
+
+    def __setattr__(self, name: str, value: "Any") -> None:
+        setattr(self._real, name, value)
+
+    def __repr__(self) -> str:
+        return repr(self._real)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._real == (other._real if type(other) is Loader else other))
+
+    def __hash__(self) -> int:
+        return hash(self._real)
+
+    def __reduce_ex__(self, protocol: "Any") -> "Any":  # a copy, and what comes out of a pickle, is the real one
+        return self._real.__reduce_ex__(protocol)
 
 
 def watch(module: "ModuleType", finder: "Finder") -> None:
@@ -47,6 +151,8 @@ def owner_of_the_load(context_class: "Any") -> "type[Any] | None":
 
     The first in the line of ancestors: gevent and truststore put subclasses in the place of ``ssl.SSLContext``.
     """
+    import _ssl  # not before ssl, which may have to fail for want of it
+
     if isinstance(context_class, type):
         for ancestor in reversed(context_class.__mro__):
             if "load_default_certs" in vars(ancestor) and issubclass(ancestor, _ssl._SSLContext):
@@ -57,7 +163,18 @@ def owner_of_the_load(context_class: "Any") -> "type[Any] | None":
 class Hook:
     """What this interpreter's hook knows. Hangs on the finder and on the stand-ins, never on ``sys.modules``."""
 
-    __slots__ = ("_locks", "half_imported", "loading", "off", "outcome", "proven", "said", "settings", "sites", "verdict")
+    __slots__ = (
+        "_locks",
+        "half_imported",
+        "loading",
+        "off",
+        "outcome",
+        "proven",
+        "said",
+        "settings",
+        "sites",
+        "verdict",
+    )
 
     def __init__(self) -> None:
         self.off = False  # after uninstall(): whoever still holds a stand-in or a wrapper gets the original's behaviour
@@ -150,7 +267,12 @@ class Site:
         return True  # not a context at all
 
     def _ask(
-        self, context: "Any", before: int, args: "tuple[Any, ...]", kwargs: "dict[str, Any]", foreign_load: bool = False
+        self,
+        context: "Any",
+        before: int,
+        args: "tuple[Any, ...]",
+        kwargs: "dict[str, Any]",
+        foreign_load: bool = False,
     ) -> None:
         """Did the default load into `context`, which held `before` certificates, find nothing? It was called with the rest."""
         hook = self.hook
