@@ -385,6 +385,24 @@ def test_a_fork_amid_an_import(copied: Copy, monkeypatch: pytest.MonkeyPatch) ->
     assert "fallback_roots.ours" not in locks
 
 
+def test_what_waits_for_a_fork_keeps_nothing_alive() -> None:
+    """What the interpreter keeps for a fork does not keep the hook, and ssl with it, to the interpreter's very end."""
+    program = """
+import fallback_roots.auto, gc, os, ssl, sys, weakref
+from fallback_roots import _armed
+ssl.create_default_context()
+hook = weakref.ref(_armed().hook)
+fallback_roots.uninstall()
+gc.collect()
+print(hook())
+child = os.fork()
+if not child:
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+    assert output("-W", "ignore", "-c", program, env={"FALLBACK_ROOTS_CERTIFI": "no"}) == "None\n0"
+
+
 def test_a_system_that_cannot_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has no os.register_at_fork."""
     monkeypatch.delattr(os, "register_at_fork")

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "fallback_roots"
 # What each of the tiers that run in every process may import when it is imported itself, and what inside its functions.
 AT_ONCE = {
     0: {"os", "sys"},
-    1: {"_frozen_importlib", "_thread", "os", "sys", "types"},
+    1: {"_frozen_importlib", "_thread", "_weakref", "os", "sys", "types"},
     2: {"_ssl", "errno", "functools", "os", "re", "stat", "sys"},
 }
 LATER = {

@@ -10,6 +10,7 @@ import _frozen_importlib
 import _thread
 import os
 import sys
+from _weakref import ref
 from types import MethodType
 
 TYPE_CHECKING = False
@@ -164,6 +165,7 @@ class Hook:
     """What this interpreter's hook knows. Hangs on the finder and on the stand-ins, never on ``sys.modules``."""
 
     __slots__ = (
+        "__weakref__",
         "_locks",
         "half_imported",
         "loading",
@@ -190,7 +192,15 @@ class Hook:
         self.half_imported: tuple[str, ...] = ()  # in a fork's child: by threads that only the parent has
         if hasattr(os, "register_at_fork"):
             # In the child alone, and waiting for nothing: taking our lock before a fork would deadlock with logging's hook.
-            os.register_at_fork(after_in_child=self._after_fork)
+            # Weakly: the interpreter keeps it to its very end, and ssl with it, whose clearing is then the dearer.
+            this = ref(self)
+
+            def after_fork() -> None:
+                hook = this()
+                if hook is not None:
+                    hook._after_fork()
+
+            os.register_at_fork(after_in_child=after_fork)
 
     @property
     def lock(self) -> "Any":
