@@ -9,6 +9,7 @@ import importlib.util
 import os
 import ssl
 import sys
+import tempfile
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import trustme
-from support import NO_CAS
+from conftest import needs_root
+from support import NO_CAS, python
 
 from fallback_roots import _fallback, _patch, _watch, auto
 
@@ -317,6 +319,103 @@ def test_each_load_is_judged_afresh(layer: Copy, hashed_directory: Path, monkeyp
     monkeypatch.setenv("SSL_CERT_DIR", NO_CAS["SSL_CERT_DIR"])
     counts.append(roots(layer.ssl.create_default_context()))
     assert counts == [1, 0, 1]
+
+
+# ---------------------------------------------------------------- a certificate file between two loads
+
+
+def in_place(path: Path, data: bytes) -> None:
+    """Overwrite the file, and leave its size and its time of modification what they were."""
+    before = path.stat()
+    path.write_bytes(data[: before.st_size].ljust(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def renamed(path: Path, data: bytes) -> None:
+    """Put another file in its place."""
+    (path.parent / "new").write_bytes(data)
+    (path.parent / "new").rename(path)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "emptied": lambda path: path.write_bytes(b""),
+    "overwritten": lambda path: in_place(path, b"# no certificate here"),
+    "removed": lambda path: path.unlink(),
+    "another in its place": lambda path: renamed(path, b"# no certificate here"),
+    "a directory in its place": lambda path: path.rename(path.with_name("old")) and path.mkdir(),  # type: ignore[func-returns-value]
+    "the variable names another": lambda path: os.environ.update(SSL_CERT_FILE=str(path.parent / "missing")),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_certificate_file_that_changes(
+    name: str, layer: Copy, ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a certificate file gives nothing any more, the next default load gets the fallback; once it does, none."""
+    path = tmp_path / "cert.pem"
+    bundle = ca.cert_pem.bytes() + trustme.CA(organization_name="another").cert_pem.bytes()
+    path.write_bytes(bundle)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    counts = [roots(layer.ssl.create_default_context()) for _ in range(3)]
+    CHANGES[name](path)
+    counts += [roots(layer.ssl.create_default_context()) for _ in range(2)]
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "again.pem"))
+    (tmp_path / "again.pem").write_bytes(bundle)
+    counts += [roots(layer.ssl.create_default_context()) for _ in range(2)]
+    assert counts == [2, 2, 2, 1, 1, 2, 2]
+    assert layer.hook.verdict == 2
+
+
+def test_a_certificate_file_that_stays(layer: Copy, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the certificate file is what it was when it gave certificates, a default load's are not counted again."""
+    kind, counts = layer.ssl.SSLContext, []
+
+    def counted(context: Any) -> Any:
+        counts.append(real(context))
+        return counts[-1]
+
+    real = kind.cert_store_stats
+    monkeypatch.setattr(kind, "cert_store_stats", counted, raising=False)
+    for path, expected in ((str(ca_file), [0, 1]), (str(ca_file), [0]), (NO_CAS["SSL_CERT_FILE"], [0, 0]), (str(ca_file), [0])):
+        monkeypatch.setenv("SSL_CERT_FILE", path)
+        counts.clear()
+        layer.ssl.create_default_context()
+        assert [count["x509"] for count in counts] == expected
+    assert layer.hook.verdict == 1
+
+
+def test_a_certificate_file_and_a_context_that_holds_something(
+    layer: Copy, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a context held before, and what it is given by hand, says nothing of the certificate file."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=trustme.CA(organization_name="another").cert_pem.bytes().decode())
+    context.load_default_certs()
+    assert (roots(context), layer.hook.verdict, layer.hook.healthy) == (2, 2, None)
+
+
+@needs_root
+def test_a_certificate_file_that_may_not_be_read_any_more(ca_file: Path) -> None:
+    """A process that gives up its user id counts again, since the file may be one that only root reads."""
+    program = """
+import os, ssl
+import fallback_roots, fallback_roots._detect, fallback_roots._fallback
+ssl.create_default_context()
+print(fallback_roots.status().found)
+os.setuid(65534)
+ssl.create_default_context()
+os.stat(os.environ["SSL_CERT_FILE"])
+print(fallback_roots.status().found)
+"""
+    with tempfile.TemporaryDirectory() as directory:  # pytest's own may be searched by nobody else
+        Path(directory).chmod(0o755)
+        private = Path(directory) / "private.pem"
+        private.write_bytes(ca_file.read_bytes())
+        private.chmod(0o600)
+        env = {"SSL_CERT_FILE": str(private), "SSL_CERT_DIR": "", "FALLBACK_ROOTS_CERTIFI": "no"}
+        done = python("-c", f"import fallback_roots.auto{program}", env=env)
+    assert (done.returncode, done.stdout.split()) == (0, ["1", "None"]), done.stderr
 
 
 # ---------------------------------------------------------------- preloaded contexts

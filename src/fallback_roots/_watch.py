@@ -168,6 +168,7 @@ class Hook:
         "__weakref__",
         "_locks",
         "half_imported",
+        "healthy",
         "loading",
         "off",
         "outcome",
@@ -182,6 +183,7 @@ class Hook:
         self.off = False  # after uninstall(): whoever still holds a stand-in or a wrapper gets the original's behaviour
         self.sites: list[Site] = []  # one; one more for each importlib.reload(ssl)
         self.verdict: Verdict | int | None = None  # on the last default load; a number: so many certificates were found
+        self.healthy: tuple[Any, int] | None = None  # the state of a file that gave certificates, and how many
         self.said: dict[str, object] = {}  # what has been recorded: once for each process and reason
         # The rest is for `_fallback`.
         self._locks: dict[str, Any] = {}
@@ -250,10 +252,14 @@ class Site:
     def load_default_certs(self, wrapped: "Any", instance: "Any", args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Any":
         """The door that nearly every default load goes through."""
         context, rest = (args[0], args[1:]) if instance is None and args else (instance, args)
-        before = None if self.hook.off else certificates(context)
+        hook = self.hook
+        before = None if hook.off else certificates(context)
+        state = state_of_the_file() if before == 0 else None
         result = wrapped(*args, **kwargs)
-        if before is not None:
-            self._ask(context, before, rest, kwargs)
+        if state is not None and hook.healthy is not None and hook.healthy[0] == state:
+            hook.verdict = hook.healthy[1]
+        elif before is not None:
+            self._ask(context, before, rest, kwargs, state)
         return result
 
     def create_default_context(
@@ -282,6 +288,7 @@ class Site:
         before: int,
         args: "tuple[Any, ...]",
         kwargs: "dict[str, Any]",
+        state: "tuple[int, ...] | None" = None,
         foreign_load: bool = False,
     ) -> None:
         """Did the default load into `context`, which held `before` certificates, find nothing? It was called with the rest."""
@@ -292,6 +299,8 @@ class Site:
             after = certificates(context)
             if after is None or after > before:
                 hook.verdict = after
+                if state is not None and after:
+                    hook.healthy = state, after
                 return
             if kwargs.get("cafile") or kwargs.get("capath") or kwargs.get("cadata"):
                 return  # roots that the caller named; create_default_context takes these by keyword only
@@ -316,6 +325,23 @@ def certificates(context: "Any") -> "int | None":
         return context.cert_store_stats()["x509"]  # type: ignore[no-any-return]  # whatever class this is
     except Exception:
         return None
+
+
+def state_of_the_file() -> "tuple[int, ...] | None":
+    """What changes when a default load may find something else in the certificate file; None where there is no such file.
+
+    While it is what it was when the file gave certificates, they need not be counted again: counting makes OpenSSL parse each
+    one's extensions, which is three hundredths of the load. Should it not tell, then the load gets no fallback.
+    """
+    try:
+        import _ssl
+
+        variable, path, _, _ = _ssl.get_default_verify_paths()
+        found = os.stat(os.environ.get(variable, path))
+    except Exception:  # nothing may be raised before the program's own load
+        return None
+    reader = os.geteuid() if hasattr(os, "geteuid") else 0
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, reader
 
 
 def _complain(hook: Hook, fault: Exception) -> None:
