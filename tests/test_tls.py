@@ -235,3 +235,81 @@ def test_a_machine_with_hashed_links_alone(installed: Path, server: Server, hash
     for program, answer in ((COUNT, "0\n"), (FETCH, "hello\n")):
         done = python("-c", program, server.url, executable=installed, prefix=prefix)
         assert (done.stdout, done.stderr) == (answer, "")
+
+
+# ---------------------------------------------------------------- servers that ask their clients for certificates
+
+MUTUAL = """
+import socket, ssl, sys, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of the old protocol
+chain, ca = sys.argv[1:]
+
+def loaded(context, *purposes):
+    for purpose in purposes:
+        context.load_default_certs(purpose)
+    return context
+
+class Own(ssl.SSLContext):
+    def load_default_certs(self, purpose=ssl.Purpose.SERVER_AUTH):
+        self.set_default_verify_paths()
+
+auth, plain = ssl.Purpose.CLIENT_AUTH, ssl.Purpose.SERVER_AUTH
+WAYS = {
+    "the default context": lambda: ssl.create_default_context(auth),
+    "that, loaded again for servers": lambda: loaded(ssl.create_default_context(auth), plain),
+    "of http.server": lambda: loaded(ssl._create_unverified_context(purpose=auth), auth),
+    "a server's": lambda: loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), auth),
+    "a server's, loaded for servers": lambda: loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), plain, auth, plain),
+    "a subclass's": lambda: loaded(type("Sub", (ssl.SSLContext,), {})(ssl.PROTOCOL_TLS_SERVER), plain),
+    "another class's": lambda: loaded(Own(ssl.PROTOCOL_TLS_SERVER), plain),
+    "of the old protocol": lambda: loaded(ssl.SSLContext(ssl.PROTOCOL_TLS), auth),
+    "with the CA by name": lambda: ssl.create_default_context(auth, cafile=ca),  # the one that may accept
+}
+
+def accepted(server):
+    server.load_cert_chain(chain)
+    server.verify_mode = ssl.CERT_REQUIRED
+    client = ssl.create_default_context(cafile=ca)
+    client.load_cert_chain(chain)
+    mine, theirs = socket.socketpair()
+    def talk():
+        try:
+            with client.wrap_socket(mine, server_hostname="localhost") as stream:
+                stream.sendall(b"hello")
+                stream.recv(1)
+        except OSError:
+            pass
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        with server.wrap_socket(theirs, server_side=True) as stream:
+            return stream.recv(5).decode()
+    except ssl.SSLError as error:
+        return error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason
+    finally:
+        theirs.close()
+        thread.join()
+
+for layer in ("stand-ins", "wrappers"):
+    for way, make in WAYS.items():
+        server = make()
+        print(layer, way, server.cert_store_stats()["x509"], accepted(server), sep=": ")
+    if layer == "stand-ins":  # a client's context, which gets the fallback, brings the wrappers
+        assert len(ssl.create_default_context().get_ca_certs()) == 1
+"""
+
+
+def test_no_server_accepts_a_client_by_the_fallback(ca: trustme.CA, ca_file: Path, tmp_path: Path) -> None:
+    """A client whose certificate comes from the fallback's CA is refused by every server that has not named that CA."""
+    chain = tmp_path / "chain.pem"
+    issued = ca.issue_cert("localhost")
+    chain.write_bytes(issued.private_key_pem.bytes() + issued.cert_chain_pems[0].bytes())
+    env = {**NO_CAS, "FALLBACK_ROOTS_CONFIG": os.devnull, "FALLBACK_ROOTS_CAFILE": str(ca_file)}
+    done = python("-c", MUTUAL, chain, ca_file, env=env)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split(": ") for line in done.stdout.splitlines()]
+    assert len(lines) == 18
+    for _, way, roots, said in lines:
+        assert (roots, said) == (
+            ("1", "hello") if "by name" in way else ("0", "self-signed certificate in certificate chain")
+        ), way
