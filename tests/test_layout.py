@@ -186,3 +186,26 @@ def test_an_unknown_name() -> None:
     """A name that is not there is an AttributeError, in the words of a module without a `__getattr__`."""
     with pytest.raises(AttributeError, match=r"^module 'fallback_roots' has no attribute 'instal'$"):
         fallback_roots.instal  # noqa: B018  # looking it up is what is tested
+
+
+# ---------------------------------------------------------------- the tests that the documentation names
+
+NAMED = [
+    (page.name, *found)
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for found in re.findall(r"`(test_\w+\.py)::(test_\w+)`", page.read_text(encoding="utf-8"))
+]
+
+
+def test_the_documentation_names_tests() -> None:
+    """The threat model has a test beside each of its promises."""
+    page = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    table = page.partition("| promise |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert len(table) == len([page for page, *_ in NAMED if page == "threat-model.md"]) > 10
+
+
+@pytest.mark.parametrize(("page", "file", "name"), NAMED)
+def test_a_named_test_is_there(page: str, file: str, name: str) -> None:
+    """A test that a page names is there."""
+    tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, page
