@@ -26,6 +26,7 @@ TREE = (
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "docs",
     "pyproject.toml",
     "sitecustomize_template",

@@ -147,6 +147,16 @@ def test_info_without_a_handler_goes_nowhere(capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("say", [_say.info, _say.warning])
+def test_a_record_is_one_line(say: Callable[..., None], logger: logging.Logger) -> None:
+    """What ends a line, or what a terminal would obey, is shown by its escape."""
+    handler = Records()
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    say({}, "/a\n\r\x0b\x1b[31m\x85\u2028\u202e\0é")
+    assert [message for _, _, message in handler.records] == ["/a\\n\\r\\x0b\\x1b[31m\\x85\\u2028\\u202e\\x00é"]
+
+
 @pytest.mark.usefixtures("logger")
 def test_a_name_that_is_no_text(capfd: pytest.CaptureFixture[str]) -> None:
     """A path of bytes that are no text is shown in escapes."""

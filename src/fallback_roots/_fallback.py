@@ -26,9 +26,9 @@ EXPECTED = {"cafile": "a PEM bundle", "capath": "a hashed directory, as openssl 
 class Outcome(NamedTuple):
     """What came of the fallback.
 
-    `code`: ``loaded``, ``disabled``, ``honored`` (``honor_ssl_env``), ``fault`` (the settings cannot be known, or a fault of
-    the moment), ``broken`` (no chosen source gave a certificate). `sources`: a tuple of `Source`. `problems`: a tuple of
-    sentences.
+    `code`: ``loaded``, ``disabled``, ``honored`` (``honor_ssl_env``), ``none`` (``certifi = false``, and no other source is
+    set), ``fault`` (the settings cannot be known, or a fault of the moment), ``broken`` (no chosen source gave a
+    certificate). `sources`: a tuple of `Source`. `problems`: a tuple of sentences.
     """
 
     code: str
@@ -101,9 +101,7 @@ def _tell(site: "Site", outcome: Outcome, verdict: "_detect.Verdict") -> None:
     said_by = [
         f"{kind} is set by {origin} (expected {EXPECTED[kind]})" for kind, origin in broken.items() if origin != "default"
     ]
-    sentence = (
-        _sentence(outcome, verdict, said_by).replace("\n", "\\n").replace("\r", "\\r")
-    )  # one record is one line, whatever is in a path
+    sentence = _sentence(outcome, verdict, said_by)
     if outcome.problems or _unkept(verdict):
         # Where something failed to import, or may never be imported, logging might be next.
         _say.warning(said, sentence, may_import=outcome.code != "fault")

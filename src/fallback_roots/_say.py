@@ -16,6 +16,7 @@ def info(said: "dict[str, object]", message: str) -> None:
 
     While nothing has imported logging nobody can, and importing it costs about as much as an interpreter start.
     """
+    message = plain(message)
     logging = sys.modules.get("logging")
     if logging is not None and is_complete(logging) and _is_new(said, message):
         logging.getLogger("fallback_roots").info(message)
@@ -26,6 +27,7 @@ def warning(said: "dict[str, object]", message: str, may_import: bool = True) ->
 
     `may_import`: False in a forked child where an import of logging could hang.
     """
+    message = plain(message)
     if not _is_new(said, message):
         return
     if not may_import and not is_complete(sys.modules.get("logging")):
@@ -42,6 +44,11 @@ def warning(said: "dict[str, object]", message: str, may_import: bool = True) ->
         if silent or not logger.filter(record) or not resort.filter(record) or _write(resort.format(record)):
             return
     logger.warning(message)
+
+
+def plain(text: object) -> str:
+    """`text` on one line, without what a terminal would obey: a path may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def _is_new(said: "dict[str, object]", message: str) -> bool:

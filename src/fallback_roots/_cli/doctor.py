@@ -15,11 +15,12 @@ import ssl
 import sys
 import textwrap
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import __version__, _armed, _detect, _fallback, _places, _settings, _watch, status
 from .._detect import Verdict
 from .._fallback import Outcome, Status
+from .._say import plain
 from .._settings import Settings
 from . import say
 
@@ -224,7 +225,7 @@ def render(facts: Facts) -> list[str]:
         lines += _item(f"! somebody has put a function of their own in the place of ssl's {name}, after fallback-roots", 2)
     lines += ["", "Default load", f"  finds {_count(facts.found, 'certificate')}; it looks at"]
     for place in facts.places:
-        lines += [f"  - {place.kind}, {place.origin}: {_plain(place.path) or '(empty)'}", *_item(_state(place, facts.found), 6)]
+        lines += [f"  - {place.kind}, {place.origin}: {plain(place.path) or '(empty)'}", *_item(_state(place, facts.found), 6)]
     lines += _item(f"{facts.verdict.code}: {facts.verdict.reason}", 2)
     lines += _settings_lines(facts.settings) if facts.settings is not None else []
     lines += ["", "Fallback" if _is_used(facts) else "Fallback (not used here)"]
@@ -234,11 +235,11 @@ def render(facts: Facts) -> list[str]:
 def _settings_lines(settings: Settings) -> Iterator[str]:
     yield from ("", "Settings")
     for name, value in settings.values.items():
-        shown = str(value).lower() if isinstance(value, bool) else _plain(value or "none")
-        yield f"  {name:<14} = {shown:<6} ({_plain(settings.origins[name])})"
+        shown = str(value).lower() if isinstance(value, bool) else plain(value or "none")
+        yield f"  {name:<14} = {shown:<6} ({plain(settings.origins[name])})"
     yield from ("", "Config files, lowest precedence first" if settings.files else "Config files: none is looked for")
     for file in settings.files:
-        yield f"  - {file.origin}, {'there' if file.exists else 'not there'}: {_plain(file.path)}"
+        yield f"  - {file.origin}, {'there' if file.exists else 'not there'}: {plain(file.path)}"
         for problem in file.problems:
             yield from _item(f"! {problem}", 6)
     of_files = {problem for file in settings.files for problem in file.problems}
@@ -270,7 +271,7 @@ def _state(place: _places.Place, found: int) -> str:
 
 
 def _where(what: str, path: str | None, before: str = " ") -> str:
-    return f"{what}{before}{_plain(path)}" if path else what
+    return f"{what}{before}{plain(path)}" if path else what
 
 
 def _count(number: int, what: str) -> str:
@@ -283,9 +284,4 @@ def _item(text: str, indent: int = 0) -> list[str]:
     wrapper = textwrap.TextWrapper(
         WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
     )
-    return wrapper.wrap(_plain(text))
-
-
-def _plain(text: Any) -> str:
-    """`text` without what a terminal would obey: a path may hold anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    return wrapper.wrap(plain(text))
