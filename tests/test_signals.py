@@ -11,6 +11,7 @@ PROGRAM = """
 import logging, os, signal, ssl, sys
 import fallback_roots.auto
 points, offset = map(int, sys.argv[1:])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started to ignore it
 logging.getLogger("fallback_roots").addHandler(logging.NullHandler())
 ours = os.path.dirname(fallback_roots.auto.__file__)
 
