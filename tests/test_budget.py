@@ -19,7 +19,9 @@ OFF = {"FALLBACK_ROOTS_DISABLE": "1"}
 # A default load that finds nothing on any machine, with no variable set that would make the record a WARNING.
 NOTHING_FOUND = f"""
 import ssl, _ssl
+from fallback_roots import _watch
 ssl.SSLContext.set_default_verify_paths = lambda self: None
+_watch.Site.sets_standard_paths = lambda *_: True
 _ssl.get_default_verify_paths = lambda: {tuple(itertools.chain(*NO_CAS.items()))}
 """
 

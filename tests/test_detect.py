@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support import NO_CAS
-from test_doors import Copy, copied_ssl, helping
+from test_doors import Copy, copied_ssl
 
 from fallback_roots import _detect
 from fallback_roots._detect import Facts, judge
@@ -165,50 +165,33 @@ def standard(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the 
     self.set_default_verify_paths()
 
 
-def naming(self: Any) -> None:
-    self.load_verify_locations(capath="/corporate")
-
-
-# The methods of a class below the standard library's, and whether a default load of its own is foreign.
-FOREIGN_LOADS: dict[str, tuple[dict[str, Any], bool]] = {
-    "names no roots": ({"load_default_certs": standard}, False),
-    "names roots": ({"load_default_certs": naming}, True),
-    "a method that nobody calls": ({"load_default_certs": standard, "corporate": naming}, False),
-    "a class method names roots": ({"load_default_certs": standard, "corporate": classmethod(naming)}, True),
-    "a property": ({"load_default_certs": standard, "corporate": property(naming)}, True),
-    "what sets the paths": ({"load_default_certs": standard, "set_default_verify_paths": print}, True),
-    "what an unknown name would run": ({"load_default_certs": standard, "__getattr__": getattr}, True),
-    "a constant beside it": ({"load_default_certs": standard, "name": "corporate"}, False),
-    "a C function": ({"load_default_certs": print}, True),
-    "somebody else's function": ({"load_default_certs": helping}, True),
-}
-
-
-@pytest.mark.parametrize("depth", [0, 1], ids=["of the class", "of its base"])
-@pytest.mark.parametrize(("methods", "is_foreign"), FOREIGN_LOADS.values(), ids=FOREIGN_LOADS)
-def test_the_fact_of_a_foreign_load(methods: dict[str, Any], is_foreign: bool, depth: int, copied: Copy) -> None:
-    """A default load that a class does by itself is foreign if it may name roots; a load by the first door never is."""
-    kind = type("Own", (copied.ssl.SSLContext,), methods)
-    for _ in range(depth):
-        kind = type("Sub", (kind,), {})
-    context = kind(copied.ssl.PROTOCOL_TLS_CLIENT)
-    reason = f"{kind.__name__}.load_default_certs is not the standard library's and may name roots of its own"
-    assert _detect.facts(copied.site, context, 0, foreign_load=True).foreign == (reason if is_foreign else None)
+def test_the_fact_of_a_foreign_load(copied: Copy) -> None:
+    """A default load that did not come by the first door is foreign, whatever its code seems to do."""
+    context = type("Own", (copied.ssl.SSLContext,), {"load_default_certs": standard})(copied.ssl.PROTOCOL_TLS_CLIENT)
+    reason = "Own.load_default_certs is not the standard library's and may name roots of its own"
+    assert _detect.facts(copied.site, context, 0, foreign_load=True).foreign == reason
     assert _detect.facts(copied.site, context, 0).foreign is None
 
 
-def test_a_class_that_only_says_it_is_one(copied: Copy) -> None:
-    """An object that passes for a context by its __class__ alone may do anything in a default load of its own."""
+def by_the_class(copied: Copy) -> Any:
+    copied.ssl.SSLContext.set_default_verify_paths = standard
+    return client(copied)
 
-    class Proxy:
-        protocol = None
-        load_default_certs = standard
 
-        @property  # type: ignore[misc]  # as proxies do
-        def __class__(self) -> Any:
-            return copied.ssl.SSLContext
+def by_a_subclass(copied: Copy) -> Any:
+    return type("Own", (copied.ssl.SSLContext,), {"set_default_verify_paths": standard})(copied.ssl.PROTOCOL_TLS_CLIENT)
 
-    assert _detect.facts(copied.site, Proxy(), 0, foreign_load=True).foreign is not None
+
+@pytest.mark.parametrize("make", [by_the_class, by_a_subclass, lambda c: with_attribute(c, "set_default_verify_paths")])
+def test_the_fact_of_paths_of_somebodys_own(make: Callable[[Copy], Any], copied: Copy) -> None:
+    """Where set_default_verify_paths is somebody's own, what it names cannot be seen."""
+    assert "is not the standard library's" in str(_detect.facts(copied.site, make(copied), 0).foreign)
+
+
+def test_the_protocol_is_what_openssl_has(copied: Copy) -> None:
+    """A server's context is one though its class says otherwise."""
+    kind = type("Own", (copied.ssl.SSLContext,), {"protocol": copied.ssl.PROTOCOL_TLS_CLIENT})
+    assert _detect.facts(copied.site, kind(copied.ssl.PROTOCOL_TLS_SERVER), 0).server
 
 
 def test_what_is_asked_changes_nothing(copied: Copy) -> None:

@@ -10,7 +10,6 @@ import os
 import ssl
 import sys
 import tempfile
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,7 +43,7 @@ def copied_ssl(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any] | N
     finder = auto.Finder()
     _watch.watch(module, finder)
     monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])  # where status() and load() look for the hook
-    assert finder.hook is not None
+    assert finder.hook is not None, "the hook has found nothing to watch"
     return Copy(module, finder.hook, finder.hook.sites[0])
 
 
@@ -505,83 +504,41 @@ def naming_roots(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as 
     self.load_verify_locations(capath=os.environ["CORPORATE"])
 
 
-def helping(context: Any) -> None:
-    context.load_verify_locations(capath=os.environ["CORPORATE"])
-
-
-def naming_roots_elsewhere(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
-    helping(self)
-
-
-def naming_roots_by_a_string(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
-    getattr(self, "load_" + "verify_locations")(capath=os.environ["CORPORATE"])
-
-
-def naming_roots_inside(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
-    def inner() -> None:
-        (lambda: self.load_verify_locations(capath=os.environ["CORPORATE"]))()
-
-    inner()
-
-
-def naming_roots_by_an_argument(self: Any, purpose: Any = None, name: Any = helping) -> None:  # noqa: ARG001  # likewise
-    name(self)
-
-
-def naming_roots_by_a_keyword(self: Any, purpose: Any = None, *, name: Any = helping) -> None:  # noqa: ARG001  # likewise
-    name(self)
-
-
-def naming_roots_by_a_closure() -> Any:
-    name = helping
-
-    def load_default_certs(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
-        name(self)
-
-    return load_default_certs
-
-
-class Load:
-    """Callable, but no function."""
-
-    def __call__(self, purpose: Any = None) -> None:
-        pass
-
-
-OTHER_LOADS: dict[str, tuple[Any, int]] = {
-    "calls set_default_verify_paths": (naming_no_roots, 1),
-    "does nothing": (doing_nothing, 1),
-    "names roots": (naming_roots, 0),
-    "names roots in a function within": (naming_roots_inside, 0),
-    "names roots in another function": (naming_roots_elsewhere, 0),
-    "names roots by a string": (naming_roots_by_a_string, 0),
-    "names roots by an argument": (naming_roots_by_an_argument, 0),
-    "names roots by a keyword argument": (naming_roots_by_a_keyword, 0),
-    "names roots by a closure": (naming_roots_by_a_closure(), 0),
-    "a partial method": (functools.partialmethod(naming_roots), 0),
-    "a partial": (staticmethod(functools.partial(doing_nothing, None)), 0),
-    "a C function": (id, 0),
-    "a callable object": (Load(), 0),
+OTHER_LOADS: dict[str, Any] = {
+    "calls set_default_verify_paths": naming_no_roots,
+    "does nothing": doing_nothing,
+    "names roots": naming_roots,
+    "a partial method": functools.partialmethod(naming_roots),
+    "a C function": id,
 }
 
 
-@pytest.mark.parametrize(("load_default_certs", "count"), OTHER_LOADS.values(), ids=OTHER_LOADS)
-@pytest.mark.parametrize("place", ["a class in the context's place", "the class itself"])
+@pytest.mark.parametrize(
+    ("place", "load_default_certs"),
+    [
+        *((place, load) for place in ("a class in the context's place", "the class itself") for load in OTHER_LOADS.values()),
+        *(("before us", load) for load in (naming_no_roots, doing_nothing, naming_roots)),
+    ],
+)
 def test_a_default_load_that_is_not_the_standard_librarys(
-    place: str,
-    load_default_certs: Any,
-    count: int,
-    copied: Copy,
-    hashed_directory: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    place: str, load_default_certs: Any, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It gets the fallback only if it surely names no roots of its own: of a directory no count tells."""
+    """It gets no fallback: a directory that it names shows in no count, and naming nothing is a choice, too."""
     monkeypatch.setenv("CORPORATE", str(hashed_directory))
-    if place == "the class itself":
-        copied.ssl.SSLContext.load_default_certs = load_default_certs
+
+    def replace(module: Any) -> None:
+        module.SSLContext.load_default_certs = load_default_certs
+
+    if place == "before us":
+        copied = copied_ssl(monkeypatch, replace)
     else:
-        replace_context_class(copied.ssl, load_default_certs=load_default_certs)
-    assert roots(copied.ssl.create_default_context()) == count
+        copied = copied_ssl(monkeypatch)
+        if place == "the class itself":
+            replace(copied.ssl)
+        else:
+            replace_context_class(copied.ssl, load_default_certs=load_default_certs)
+    assert roots(copied.ssl.create_default_context()) == 0
+    assert copied.hook.verdict.code == "foreign"
 
 
 def test_a_class_in_the_contexts_place_that_inherits_the_load(copied: Copy) -> None:
@@ -590,88 +547,34 @@ def test_a_class_in_the_contexts_place_that_inherits_the_load(copied: Copy) -> N
     assert roots(copied.ssl.create_default_context()) == 1
 
 
-def naming_roots_beside(self: Any, *_: Any, **__: Any) -> None:
-    self.load_verify_locations(capath=os.environ["CORPORATE"])
-
-
-def calling_it(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
-    self.corporate(self)
-
-
-def reading_it(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
-    self.corporate  # noqa: B018  # a property
-
-
-def naming_roots_when_read(self: Any) -> Any:
-    self.load_verify_locations(capath=os.environ["CORPORATE"])
-    return ssl.CERT_REQUIRED
-
-
-def making(cls: Any, *args: Any) -> Any:
-    made = _ssl._SSLContext.__new__(cls, *args)
-    helping(made)
-    return made
-
-
-def getting(self: Any, name: str) -> Any:
-    if name == "set_default_verify_paths":
-        helping(self)
-    return object.__getattribute__(self, name)
-
-
-def calling_a_function(self: Any, purpose: Any = None) -> None:  # noqa: ARG001  # as the original's
-    set_default_verify_paths(self)  # type: ignore[name-defined]  # noqa: F821  # in the globals that it is given
-
-
-OTHER_METHODS: dict[str, dict[str, Any]] = {
-    "a function of a harmless name": {
-        "load_default_certs": types.FunctionType(calling_a_function.__code__, {"set_default_verify_paths": helping}),
-    },
-    "another method": {"corporate": naming_roots_beside, "load_default_certs": calling_it},
-    "a static method": {"corporate": staticmethod(naming_roots_beside), "load_default_certs": calling_it},
-    "a class method": {"corporate": classmethod(lambda _, self: helping(self)), "load_default_certs": calling_it},
-    "a property": {"corporate": property(naming_roots_beside), "load_default_certs": reading_it},
-    "set_default_verify_paths": {"set_default_verify_paths": naming_roots_beside, "load_default_certs": naming_no_roots},
-    "set_default_verify_paths, by another": {
-        "set_default_verify_paths": lambda self: helping(self),
-        "load_default_certs": naming_no_roots,
-    },
-    "a getter, by another": {
-        "verify_flags": property(lambda self: (helping(self), 0)[1], lambda *_: None),  # type: ignore[func-returns-value]  # None
-        "load_default_certs": naming_no_roots,
-    },
-    "a setter, by another": {
-        "verify_mode": property(lambda _: ssl.CERT_REQUIRED, lambda self, _: helping(self)),
-        "load_default_certs": naming_no_roots,
-    },
-    "an operator": {"__pos__": lambda self: helping(self), "load_default_certs": lambda self, _: (+self, None)[1]},
-    "a name that the original uses": {
-        "_windows_cert_stores": lambda self: helping(self),
-        "load_default_certs": lambda self, _: self._windows_cert_stores(),
-    },
-    "__init__": {"__init__": naming_roots_beside, "load_default_certs": doing_nothing},
-    "__init__, by another": {"__init__": lambda self, *_: helping(self), "load_default_certs": doing_nothing},
-    "__new__": {"__new__": making, "load_default_certs": doing_nothing},
-    "__getattribute__": {"__getattribute__": getting, "load_default_certs": naming_no_roots},
-    "a setter": {
-        "verify_mode": property(lambda _: ssl.CERT_REQUIRED, naming_roots_beside),
-        "load_default_certs": doing_nothing,
-    },
-    "a getter": {
-        "verify_mode": property(naming_roots_when_read, lambda *_: None),
-        "load_default_certs": doing_nothing,
-    },
+PATHS: dict[str, Callable[[Any], Any]] = {
+    "of the class": lambda ssl: setattr(ssl.SSLContext, "set_default_verify_paths", naming_roots),
+    "of a class in the context's place": lambda ssl: replace_context_class(ssl, set_default_verify_paths=naming_roots),
 }
 
 
-@pytest.mark.parametrize("methods", OTHER_METHODS.values(), ids=OTHER_METHODS)
-def test_roots_that_another_method_may_name(
-    methods: dict[str, Any], copied: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("when", ["before us", "after us"])
+def test_default_paths_that_are_not_openssls(
+    name: str, when: str, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor does it get the fallback if another of its methods names roots."""
+    """Nor does a context get the fallback whose default paths are set by a method of somebody's own."""
     monkeypatch.setenv("CORPORATE", str(hashed_directory))
-    replace_context_class(copied.ssl, **methods)
+    copied = copied_ssl(monkeypatch, PATHS[name] if when == "before us" else None)
+    if when == "after us":
+        PATHS[name](copied.ssl)
     assert roots(copied.ssl.create_default_context()) == 0
+    assert copied.hook.verdict.code == "foreign"
+
+
+def test_paths_of_somebodys_own_say_nothing_of_the_file(layer: Copy, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates that a class finds elsewhere are no reason to take the certificate file for one that gives some."""
+    monkeypatch.setenv("SSL_CERT_FILE", __file__)
+    kind = type("Own", (layer.ssl.SSLContext,), {"set_default_verify_paths": lambda self: self.load_verify_locations(ca_file)})
+    assert roots(loaded(kind(layer.ssl.PROTOCOL_TLS_CLIENT))) == 1
+    assert layer.hook.healthy is None
+    assert roots(layer.ssl.create_default_context()) == 1
+    assert layer.hook.verdict.code == "empty"
 
 
 def test_explicit_roots_of_another_class_are_all_there_is(copied: Copy, hashed_directory: Path) -> None:

@@ -5,8 +5,8 @@ of the context, the environment and the disk. What must not: anything that chang
 """
 
 import _ssl
-import os
 
+from . import _watch
 from ._places import DEVICE, NOTHING, places
 
 TYPE_CHECKING = False
@@ -78,6 +78,21 @@ def judge(facts: Facts) -> Verdict:
     return Verdict("empty", "the default load found no certificate, and no certificate directory is in effect", places)
 
 
+def _foreign(site: "Site", context: "Any", foreign_load: bool) -> "str | None":
+    if not isinstance(context, site.owner):
+        return "the context is not one of the standard library's"
+    if foreign_load:  # a directory that it names shows in no count of certificates
+        return f"{type(context).__name__}.load_default_certs is not the standard library's and may name roots of its own"
+    if not site.sets_standard_paths(context):
+        return "the default load, or set_default_verify_paths, is not the standard library's and may name roots of its own"
+    if {"sslsocket_class", "sslobject_class"} & vars(context).keys():
+        # truststore's context keeps such a one inside, and asks the operating system about trust; what it found in the
+        # inner store it would trust *besides* (macOS).
+        return "the context has socket classes of its own, which verify in a way that cannot be seen from here"
+    return None
+
+
+# Last, so that a file that was cut short has none of it.
 def facts(site: "Site", context: "Any", before: int, purpose: "Any" = None, foreign_load: bool = False) -> Facts:
     """The facts of a default load for `purpose` into `context`, which held `before` certificates before and after it.
 
@@ -91,60 +106,12 @@ def facts(site: "Site", context: "Any", before: int, purpose: "Any" = None, fore
         scratch = site.owner(site.module.PROTOCOL_TLS_CLIENT)
         site.originals["load_default_certs"](scratch)
         fresh = scratch.cert_store_stats()["x509"]
+    # By the getter in C: a class may say something else, but not be something else.
+    protocol = vars(_ssl._SSLContext)["protocol"].__get__(context) if foreign is None else None
     return Facts(
         purpose=purpose is None or purpose == server_auth,
-        server=context.protocol == site.module.PROTOCOL_TLS_SERVER,
+        server=protocol == site.module.PROTOCOL_TLS_SERVER,
         foreign=foreign,
         preloaded_default=fresh,
-        places=places(os.environ, everything=False),
+        places=places(_watch.ENVIRON, everything=False),
     )
-
-
-def _foreign(site: "Site", context: "Any", foreign_load: bool) -> "str | None":
-    if not isinstance(context, site.owner):
-        return "the context is not one of the standard library's"
-    if {"sslsocket_class", "sslobject_class"} & getattr(context, "__dict__", {}).keys():
-        # truststore's context keeps such a one inside, and asks the operating system about trust; what it found in the
-        # inner store it would trust *besides* (macOS).
-        return "the context has socket classes of its own, which verify in a way that cannot be seen from here"
-    if foreign_load and not _surely_names_no_roots(site, type(context)):
-        return f"{type(context).__name__}.load_default_certs is not the standard library's and may name roots of its own"
-    return None
-
-
-def _surely_names_no_roots(site: "Site", kind: "type[Any]") -> bool:
-    """Whether a default load by the own method of `kind` surely does no more than ``set_default_verify_paths``.
-
-    A directory that it names shows in no count of certificates. So its code may use no other name, and `kind` may have
-    nothing of its own that runs without being named when a context is made and loaded.
-    """
-    if site.owner not in kind.__mro__:  # it passes for a context by its __class__
-        return False
-    below = [vars(ancestor) for ancestor in kind.__mro__[: kind.__mro__.index(site.owner)]]
-    ours = site.placed["load_default_certs"]
-    loads = [own.get("load_default_certs", ours) for own in (*below, vars(site.owner))]
-    return all(load is ours or _uses_no_name(load) for load in loads) and all(
-        name == "load_default_certs" or _is_idle(name, value) for own in below for name, value in own.items()
-    )
-
-
-def _uses_no_name(function: "Any") -> bool:
-    code: Any = getattr(function, "__code__", None)
-    return (
-        type(function) is type(_uses_no_name)
-        and {"set_default_verify_paths"}.issuperset(code.co_names)
-        and function.__globals__.keys().isdisjoint(code.co_names)  # the context's method, and not a function of that name
-        and code.co_argcount <= 2  # self and purpose: an argument's default may be a function
-        and not code.co_kwonlyargcount
-        and not code.co_freevars
-        and not any(hasattr(const, "co_names") for const in code.co_consts)
-    )
-
-
-def _is_idle(name: str, value: "Any") -> bool:
-    """Whether attribute `name` of a class surely runs nothing of its own unless it is called by its name."""
-    if type(value) is type(vars(_ssl._SSLContext)["options"]):  # a getter and setter in C
-        return True
-    if callable(value):
-        return name != "set_default_verify_paths" and not name.startswith("__")
-    return not hasattr(type(value), "__get__")  # else a property, or the like, which create_default_context may set

@@ -26,22 +26,8 @@ if TYPE_CHECKING:
     from .auto import Finder
 
 DOORS = ("load_default_certs", "create_default_context")
-
-
-def find_spec(finder: "Finder", name: str, path: "Sequence[str] | None", target: "ModuleType | None") -> "ModuleSpec | None":
-    """What `Finder.find_spec` answers for ``ssl``; raises what the finders raise that it asks."""
-    # A finder that asks all of sys.meta_path, ours included, would come back here for ever.
-    thread = _thread.get_ident()
-    if thread in finder.asking:
-        return None
-    finder.asking.add(thread)
-    try:
-        spec = _ask_the_others(finder, name, path, target)
-        if spec is not None and _is_the_standard_one(spec):
-            spec.loader = Loader(spec.loader, finder)  # type: ignore[assignment]  # importlib.abc costs 43 ms
-        return spec
-    finally:
-        finder.asking.discard(thread)
+LOADS = ("function", "compiled_function", "StandIn", "Wrapper")  # in Python, compiled by Nuitka, ours
+ENVIRON = os.environ  # what OpenSSL's environment follows, whatever somebody puts in its place for a while
 
 
 def _ask_the_others(
@@ -130,23 +116,6 @@ class Loader:
         return self._real.__reduce_ex__(protocol)
 
 
-def watch(module: "ModuleType", finder: "Finder") -> None:
-    """Put stand-ins into `module` if it is made of this interpreter's own ``_ssl``; a second time changes nothing."""
-    owner = owner_of_the_load(getattr(module, "SSLContext", None))
-    if owner is None:
-        return
-    hook = finder.hook
-    if hook is None:
-        hook = finder.hook = Hook()
-    for site in hook.sites:
-        if site.module is module and site.owner is owner:
-            return
-    site = Site(hook, module, owner)
-    hook.sites.append(site)
-    for name in DOORS:
-        site.place(name, StandIn(site, name, site.originals[name]))
-
-
 def owner_of_the_load(context_class: "Any") -> "type[Any] | None":
     """The class whose ``load_default_certs`` all others inherit or call; None for what is not the real ``ssl``.
 
@@ -156,7 +125,9 @@ def owner_of_the_load(context_class: "Any") -> "type[Any] | None":
 
     if isinstance(context_class, type):
         for ancestor in reversed(context_class.__mro__):
-            if "load_default_certs" in vars(ancestor) and issubclass(ancestor, _ssl._SSLContext):
+            load = vars(ancestor).get("load_default_certs")
+            # What somebody has put there before us, and is no function, may not bear a stand-in.
+            if type(load).__name__ in LOADS and issubclass(ancestor, _ssl._SSLContext):
                 return ancestor
     return None
 
@@ -231,13 +202,16 @@ class Site:
     class or the module.
     """
 
-    __slots__ = ("hook", "module", "originals", "owner", "placed")
+    __slots__ = ("hook", "is_standard", "module", "originals", "owner", "placed")
 
     def __init__(self, hook: Hook, module: "ModuleType", owner: "type[Any]") -> None:
         self.hook = hook
         self.module = module  # at interpreter shutdown sys.modules["ssl"] may be gone
         self.owner = owner
         self.originals: dict[str, Any] = {name: vars(self.holder(name))[name] for name in DOORS}
+        # Else somebody was there before us, and what their default load finds need not show in any count.
+        load = self.originals["load_default_certs"]
+        self.is_standard = getattr(load, "__globals__", None) is vars(module)
         self.placed: dict[str, Any] = {}
 
     def holder(self, name: str) -> "Any":
@@ -269,7 +243,7 @@ class Site:
         args: "tuple[Any, ...]",
         kwargs: "dict[str, Any]",
     ) -> "Any":
-        """The door for a context class whose own ``load_default_certs`` never reaches ours."""
+        """The door that sees a context whose default load has not come by the other one: it gets nothing, and is told of."""
         context = wrapped(*args, **kwargs)
         if not self.hook.off:
             self._ask(context, 0, args, kwargs, foreign_load=True)
@@ -281,6 +255,13 @@ class Site:
             if "load_default_certs" in vars(ancestor):
                 return vars(ancestor)["load_default_certs"] is self.placed["load_default_certs"]
         return True  # not a context at all
+
+    def sets_standard_paths(self, context: "Any") -> bool:
+        """Whether what a default load into `context` finds is OpenSSL's, and not what a method of somebody's names."""
+        import _ssl
+
+        kind, name = type(context), "set_default_verify_paths"
+        return self.is_standard and getattr(kind, name) is vars(_ssl._SSLContext)[name] and name not in vars(context)
 
     def _ask(
         self,
@@ -299,7 +280,7 @@ class Site:
             after = certificates(context)
             if after is None or after > before:
                 hook.verdict = after
-                if state is not None and after:
+                if state is not None and after and self.sets_standard_paths(context):
                     hook.healthy = state, after
                 return
             if kwargs.get("cafile") or kwargs.get("capath") or kwargs.get("cadata"):
@@ -337,7 +318,7 @@ def state_of_the_file() -> "tuple[int, ...] | None":
         import _ssl
 
         variable, path, _, _ = _ssl.get_default_verify_paths()
-        found = os.stat(os.environ.get(variable, path))
+        found = os.stat(ENVIRON.get(variable, path))
     except Exception:  # nothing may be raised before the program's own load
         return None
     reader = os.geteuid() if hasattr(os, "geteuid") else 0
@@ -438,3 +419,37 @@ def by_name(thing: "Any", site: Site, name: str) -> "Any":
     import pkgutil
 
     return pkgutil.resolve_name, (f"{thing.__module__}:{qualname}",)
+
+
+def watch(module: "ModuleType", finder: "Finder") -> None:
+    """Put stand-ins into `module` if it is made of this interpreter's own ``_ssl``; a second time changes nothing."""
+    owner = owner_of_the_load(getattr(module, "SSLContext", None))
+    if owner is None:
+        return
+    hook = finder.hook
+    if hook is None:
+        hook = finder.hook = Hook()
+    for site in hook.sites:
+        if site.module is module and site.owner is owner:
+            return
+    site = Site(hook, module, owner)
+    hook.sites.append(site)
+    for name in DOORS:
+        site.place(name, StandIn(site, name, site.originals[name]))
+
+
+# Last, so that a file that was cut short has none of it, and nothing is put into ssl that is not whole.
+def find_spec(finder: "Finder", name: str, path: "Sequence[str] | None", target: "ModuleType | None") -> "ModuleSpec | None":
+    """What `Finder.find_spec` answers for ``ssl``; raises what the finders raise that it asks."""
+    # A finder that asks all of sys.meta_path, ours included, would come back here for ever.
+    thread = _thread.get_ident()
+    if thread in finder.asking:
+        return None
+    finder.asking.add(thread)
+    try:
+        spec = _ask_the_others(finder, name, path, target)
+        if spec is not None and _is_the_standard_one(spec):
+            spec.loader = Loader(spec.loader, finder)  # type: ignore[assignment]  # importlib.abc costs 43 ms
+        return spec
+    finally:
+        finder.asking.discard(thread)
