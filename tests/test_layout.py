@@ -24,7 +24,7 @@ AT_ONCE = {
 LATER = {
     0: {"importlib", "ssl"},
     1: {"_ssl", "pkgutil"},
-    2: set(),
+    2: {"ctypes"},
 }
 
 # Who is the only one to import a module that is not in every Python's standard library.

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import types
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from support import ROOT, python, subject_hash
 from fallback_roots import _places
 
 F, D = "SSL_CERT_FILE", "SSL_CERT_DIR"
+RELATIVE = "is relative to the directory that is current when OpenSSL verifies"
 GONE = "cannot be read (No such file or directory)"
 DENIED = "cannot be read (Permission denied)"
 NO_CERTIFICATE = "holds no certificate"
@@ -86,13 +88,14 @@ WORLDS = [
     World("dangling link", D, "{dangling}", "empty", GONE),
     World("loop of links", D, "{loop}", "empty", "cannot be read (Too many levels of symbolic links)"),
     World("too long", D, "{missing}/" + "a" * 5000, "empty", "cannot be read (File name too long)"),
-    World("home is not expanded", D, "~", "empty", GONE),
+    World("home is not expanded", D, "~", "directory", RELATIVE),
     World("nothing in it", D, "{nothing}", "empty", UNHASHED),
     World("unhashed", D, "{ca.pem}", "empty", UNHASHED),
     World("hashed", D, "{.0}", "directory", HASHED, True),
     World("hashed, behind a link", D, "{link}", "directory", HASHED, True),
     World("hashed, a slash behind", D, "{.0}/", "directory", HASHED, True),
-    World("hashed, relative", D, "hashed.0", "directory", HASHED, True),
+    World("hashed, relative", D, "hashed.0", "directory", RELATIVE, True),
+    World("missing, relative", D, "nowhere", "directory", RELATIVE),
     World("hashed, odd name", D, "{odd directory}", "directory", HASHED, True),
     World("another CA's hash", D, "{other}", "directory", HASHED),
     World("ten", D, "{.10}", "directory", HASHED, True),
@@ -146,8 +149,8 @@ WORLDS = [
     World("list, null device", D, "{missing}:/dev/null", "device", f"{GONE}, {AT_ITS_WORD}"),
     World("list, PEM first", D, "{ca}:{missing}", "empty", f"is a file, {GONE}"),
     World("list, PEM second", D, "{missing}:{ca}", "empty", f"{GONE}, is a file"),
-    World("list, URI of a file", D, "{missing}:file:{ca}", "empty", f"{GONE}, {GONE}, is a file"),
-    World("list, URI of a directory", D, "{missing}:file:{.0}", "directory", f"{GONE}, {GONE}, {HASHED}", True),
+    World("list, URI of a file", D, "{missing}:file:{ca}", "directory", f"{GONE}, {RELATIVE}, is a file"),
+    World("list, URI of a directory", D, "{missing}:file:{.0}", "directory", f"{GONE}, {RELATIVE}, {HASHED}", True),
     World("no list: a semicolon", D, "{missing};{.0}", "empty", GONE),
     World("no list: a comma", D, "{missing},{.0}", "empty", GONE),
 ]
@@ -387,7 +390,7 @@ def test_what_openssl_cannot_read_either_is_nothing(
     assert {(place.state, place.why) for place in places} == {("nothing", f"cannot be read ({os.strerror(number)})")}
 
 
-@pytest.mark.parametrize("path", ["a\0b", "\ud800"], ids=["NUL", "lone surrogate"])
+@pytest.mark.parametrize("path", ["/a\0b", "/\ud800"], ids=["NUL", "lone surrogate"])
 @pytest.mark.parametrize("variable", [F, D])
 def test_a_path_that_no_file_can_have_is_nothing(variable: str, path: str) -> None:
     """What cannot be a path yields nothing."""
@@ -562,20 +565,30 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int | OSError]
     _places._at_secure.cache_clear()
 
 
-@pytest.mark.parametrize(("said", "raised"), [(0, False), (1, True), (FileNotFoundError(errno.ENOENT, "no"), False)], ids=str)
+UNKNOWN = [FileNotFoundError(errno.ENOENT, "no"), PermissionError(errno.EACCES, "no")]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="AT_SECURE is Linux's")
+
+
+@linux
+@pytest.mark.parametrize(("said", "raised"), [(0, False), (1, True), *((error, False) for error in UNKNOWN)], ids=str)
 def test_raised_privileges_by_the_kernels_word(
     said: int | OSError, raised: bool, kernel: Callable[[int | OSError], Auxv]
 ) -> None:
-    """AT_SECURE tells of raised privileges that no id shows; where there is no /proc, the ids are all that there is."""
+    """AT_SECURE tells of raised privileges; where there is no /proc, or it may not be read any more, libc tells."""
     kernel(said)
     assert _places.raised_privileges() is raised
 
 
-def test_the_kernels_word_is_remembered_and_an_error_is_not(kernel: Callable[[int | OSError], Auxv]) -> None:
+@linux
+def test_the_kernels_word_is_remembered_and_an_error_is_not(
+    kernel: Callable[[int | OSError], Auxv], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The kernel is asked once in the life of a process, and again only where it could not be heard."""
-    deaf = kernel(PermissionError(errno.EACCES, "no"))
-    for _ in range(2):
-        with pytest.raises(PermissionError):
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    deaf = kernel(0)
+    for error in UNKNOWN:
+        deaf.said = error
+        with pytest.raises(type(error)):
             _places.raised_privileges()
     assert deaf.opened == 2
     deaf.said = 0
@@ -583,16 +596,38 @@ def test_the_kernels_word_is_remembered_and_an_error_is_not(kernel: Callable[[in
     assert deaf.opened == 3
 
 
+@linux
+@pytest.mark.parametrize("said", [0, 1])
+def test_libc_has_the_kernels_word(said: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libc's answer counts, and where it has none the error is the one before."""
+    error = FileNotFoundError(errno.ENOENT, "no")
+    assert _places._at_secure_by_libc(error) is False  # as these tests are run
+    call = type("Call", (), {"__call__": lambda _, number: said if number == 23 else 7})  # with attributes, as ctypes' own
+    libc = types.SimpleNamespace(getauxval=call())
+    monkeypatch.setattr("ctypes.CDLL", lambda _: libc)
+    assert _places._at_secure_by_libc(error) is bool(said)
+    monkeypatch.setattr("ctypes.CDLL", lambda _: types.SimpleNamespace())
+    with pytest.raises(FileNotFoundError):
+        _places._at_secure_by_libc(error)
+
+
 @pytest.mark.parametrize("name", ["geteuid", "getegid"])
-def test_raised_privileges_by_ids(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real and an effective id that differ are raised privileges."""
+@pytest.mark.parametrize(("platform", "raised"), [("linux", False), ("darwin", True)])
+def test_raised_privileges_by_ids(name: str, platform: str, raised: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real and an effective id that differ are raised privileges where there is no word of the kernel's.
+
+    On Linux a server that takes another user's id for a moment has not been started by another one.
+    """
+    monkeypatch.setattr(_places, "_at_secure", lambda: False)
+    monkeypatch.setattr(sys, "platform", platform)
     real = getattr(os, name)()
     monkeypatch.setattr(os, name, lambda: real + 1)
-    assert _places.raised_privileges()
+    assert _places.raised_privileges() is raised
 
 
 def test_a_system_without_user_ids_raises_no_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has none."""
+    monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.delattr(os, "getuid")
     assert _places.raised_privileges() is False
 

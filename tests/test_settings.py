@@ -5,6 +5,7 @@ import importlib.abc
 import json
 import os
 import pwd
+import shutil
 import socket
 import stat
 import sys
@@ -545,12 +546,23 @@ def test_what_is_no_file(shape: str, place: str, machine: Machine, monkeypatch: 
     ]
 
 
+@pytest.mark.parametrize("part", [".config", ".config/fallback-roots"])
+def test_a_file_behind_a_link_to_nothing(part: str, machine: Machine) -> None:
+    """Where a directory on the way to a file is a link to nothing (a share that is not mounted), somebody meant a file."""
+    link = Path(machine.home, part)
+    shutil.rmtree(Path(machine.home, ".config"))
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to("/nonexistent/share")
+    settings = machine.read()
+    assert settings.problems == (f"{machine.files['user']}: is behind {link}, a link to what does not exist",)
+
+
 def test_a_link_to_a_file(machine: Machine) -> None:
-    """A link is followed, and what the file says is relative to the link."""
+    """A link is followed, and what the file says is relative to the file: anybody may make a link."""
     target = machine.write("named", 'cafile = "ca.pem"')
     machine.files["user"].symlink_to(target)
     settings = machine.read()
-    assert settings.values["cafile"] == str(machine.files["user"].parent / "ca.pem")
+    assert settings.values["cafile"] == str(Path(target).parent / "ca.pem")
     assert settings.problems == ()
 
 
@@ -889,9 +901,10 @@ def says(answer: bool | Exception) -> Callable[[], bool]:
 
 
 UNKNOWN = PermissionError(errno.EACCES, "Permission denied")
+NO_PROC = FileNotFoundError(errno.ENOENT, "No such file or directory")
 
 
-@pytest.mark.parametrize("answer", [True, UNKNOWN], ids=repr)
+@pytest.mark.parametrize("answer", [True, UNKNOWN, NO_PROC], ids=repr)
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_raised_privileges_leave_the_user_no_say(
     answer: bool | Exception, platform: str, machine: Machine, monkeypatch: pytest.MonkeyPatch
@@ -930,6 +943,18 @@ def test_raised_privileges_leave_variables_no_say(machine: Machine, monkeypatch:
     assert settings.values == {**DEFAULTS, "disable": True}
     assert settings.problems == ()
     assert [file.origin for file in settings.files] == ["site", "environment"]
+
+
+@pytest.mark.parametrize("word", ["0", "no", "1"])
+def test_raised_privileges_leave_the_off_switch_one_direction(
+    word: str, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With raised privileges whoever starts the program may switch off, and not on again what a file switches off."""
+    machine.write("environment", "disable = true")
+    monkeypatch.setattr(_places, "raised_privileges", says(True))
+    assert machine.read(DISABLE=word).values["disable"] is True
+    machine.write("environment", "")
+    assert machine.read(DISABLE=word).values["disable"] is (word == "1")
 
 
 def test_raised_privileges_leave_home_no_say(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

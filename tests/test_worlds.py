@@ -86,7 +86,7 @@ def original_trust(world: World) -> tuple[set[str], bool]:
         said |= {{**DIRECTORIES, **WHOLE_VALUES}[entry] for entry in world.directories}
     else:
         said |= {{**DIRECTORIES, **IN_A_LIST}.get(entry) for entry in world.directories}
-        said |= {"!"} if world.directories[0].endswith("URI") else set()
+        said |= {"!"} if any(entry.endswith("URI") for entry in world.directories) else set()  # `file` is a relative path then
     trusted = {name for name in said if name in CAS}
     return trusted, said != {None}
 

@@ -27,7 +27,12 @@ def read(path: str, limit: int, found: bool = False) -> "tuple[bytes, str | None
         if problem:
             return b"", problem
         with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
+            # Not at one go: read() takes the memory for as much as it is asked for before it knows how much there is.
+            chunks, left = [], limit + 1
+            while left and (chunk := file.read(min(left, 65536))):  # None: /proc/kmsg says that it is a regular file
+                chunks.append(chunk)
+                left -= len(chunk)
+            data = b"".join(chunks)
     finally:
         os.close(descriptor)
     return (b"", f"is larger than {limit} bytes") if len(data) > limit else (data, None)

@@ -120,6 +120,8 @@ def directory(origin: str, path: str, alone: bool = True) -> Place:
     """What a certificate directory at `path` yields; `alone`: not one of several in a list."""
     if not path:
         return Place("directory", origin, path, NOTHING, "is empty")
+    if not os.path.isabs(path):
+        return Place("directory", origin, path, IN_EFFECT, "is relative to the directory that is current when OpenSSL verifies")
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISREG(mode):
@@ -199,14 +201,13 @@ def _reason(error: "OSError | ValueError") -> str:
 def raised_privileges() -> bool:
     """Whether this process may do what the user who started it may not (set-user-ID, file capabilities).
 
-    As glibc's secure_getenv: real and effective ids differ, or the kernel says AT_SECURE (getauxval(3), number 23).
-    Raises OSError where the kernel's word cannot be read.
+    As glibc's secure_getenv, which OpenSSL uses: what the kernel says of the start (AT_SECURE, getauxval(3), number 23),
+    and not the ids of the moment. On other systems, that these differ. Raises OSError where it cannot be known.
     """
-    if not hasattr(os, "getuid"):
-        return False
-    if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
-        return True
-    return _at_secure()
+    platform = sys.platform
+    if platform == "linux":
+        return _at_secure()
+    return hasattr(os, "getuid") and (os.getuid() != os.geteuid() or os.getgid() != os.getegid())
 
 
 @functools.cache  # the kernel's word holds for the life of a process; a failure is not remembered
@@ -214,8 +215,20 @@ def _at_secure() -> bool:
     try:
         with open("/proc/self/auxv", "rb") as file:
             data = file.read(65536)
-    except FileNotFoundError:  # not Linux, or no /proc
-        return False
+    except (FileNotFoundError, PermissionError) as error:  # no /proc; or a server that has given up root
+        return _at_secure_by_libc(error)
     size = 8 if sys.maxsize > 2**32 else 4
     numbers = [int.from_bytes(data[at : at + size], sys.byteorder) for at in range(0, len(data), size)]
     return dict(zip(numbers[::2], numbers[1::2], strict=False)).get(23, 0) != 0
+
+
+def _at_secure_by_libc(error: OSError) -> bool:
+    """The same by a call; raises `error` where there is none."""
+    try:
+        import ctypes  # dear, and not in every Python
+
+        getauxval = ctypes.CDLL(None).getauxval
+        getauxval.argtypes, getauxval.restype = [ctypes.c_ulong], ctypes.c_ulong
+        return getauxval(23) != 0  # type: ignore[no-any-return]  # a number
+    except Exception:
+        raise error from None

@@ -58,31 +58,11 @@ class Settings(NamedTuple):
     problems: tuple[str, ...]
 
 
-def read(environ: "Mapping[str, str]" = os.environ) -> Settings:
-    """Read all places and merge them. Faults are in the result; an error that may pass (EMFILE, no memory) is raised."""
-    problems: list[str] = []
-    raised = _raised(environ, problems)
-    values = {name: key.default for name, key in KEYS.items()}
-    origins = dict.fromkeys(KEYS, "default")
-    files = []
-    for path, origin in places(environ, raised, problems):
-        file, said = _read_file(path, origin, raised)
-        files.append(file)
-        problems += file.problems
-        values.update(said)
-        origins.update(dict.fromkeys(said, path))
-    for name, (variable, value) in _variables(environ, raised, problems).items():
-        values[name], origins[name] = value, variable
-    if values["certifi"] is None:
-        values["certifi"] = not (values["cafile"] or values["capath"])
-    return Settings(values, origins, tuple(files), tuple(problems))
-
-
 def _raised(environ: "Mapping[str, str]", problems: list[str]) -> bool:
     """Whether environment and user have no say, as with OpenSSL's own variables."""
     try:
         return _places.raised_privileges()
-    except PermissionError as error:
+    except (FileNotFoundError, PermissionError) as error:
         if any(name.startswith(PREFIX) for name in environ):
             problems.append(
                 f"/proc/self/auxv: cannot be read ({error.strerror}), so it is unknown whether {PREFIX} variables may be obeyed"
@@ -105,7 +85,7 @@ def places(environ: "Mapping[str, str]", raised: bool, problems: list[str]) -> l
     found = []
     try:
         found += [(directory, "site") for directory in _site_directories(environ, raised)]
-        if not raised:
+        if not raised and not _homeless(environ):
             found.append((_platformdirs().user_config_dir, "user"))
     except MemoryError:
         raise
@@ -116,6 +96,18 @@ def places(environ: "Mapping[str, str]", raised: bool, problems: list[str]) -> l
     files = [(os.path.join(directory, "config.toml"), origin) for directory, origin in found]
     files.append((os.path.join(sys.prefix, "fallback-roots.toml"), "environment"))
     return [(path, origin) for path, origin in files if os.path.isabs(path)]  # the current directory never has a say
+
+
+def _homeless(environ: "Mapping[str, str]") -> bool:
+    """Whether there is no place for the user's file: neither HOME nor the password database knows one."""
+    if any(os.path.isabs(environ.get(name, "")) for name in ("HOME", "XDG_CONFIG_HOME")) or not hasattr(os, "getuid"):
+        return False
+    import pwd
+
+    try:
+        return not os.path.isabs(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:  # a container's arbitrary user id, for which platformdirs raises
+        return True
 
 
 def _platformdirs() -> Any:
@@ -141,7 +133,7 @@ def _variables(environ: "Mapping[str, str]", raised: bool, problems: list[str]) 
         text = environ[variable]
         known = name in KEYS and variable == PREFIX + name.upper()
         if known and name == "disable":
-            if text.strip():
+            if text.strip() and (_is_off(environ) or not raised):  # with raised privileges one may switch off, and not on
                 said[name] = variable, _is_off(environ)
         elif raised:
             continue
@@ -169,8 +161,11 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
     try:
         data, problem = _files.read(path, LARGEST_FILE, found=not named)
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and os.path.lexists(path):
+        dangling = _dangling_link(path) if isinstance(error, FileNotFoundError) else None
+        if dangling == path:
             return File(path, origin, True, (f"{path}: is a link to a file that does not exist",)), {}
+        if dangling:
+            return File(path, origin, True, (f"{path}: is behind {dangling}, a link to what does not exist",)), {}
         if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not named:
             return File(path, origin, False), {}
         if _places.may_pass(error):
@@ -188,10 +183,20 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
     said = {}
     for name, value in table.items():
         try:
-            said[name] = _checked(name, value, os.path.dirname(path), raised)
+            # Of the file and not of a link to it: whoever makes a link need not be one who may say something.
+            said[name] = _checked(name, value, os.path.dirname(os.path.realpath(path)), raised)
         except ValueError as error:
             problems.append(f"{path}: {_shown_name(name)} = {_shown(value)} {error}")
     return File(path, origin, True, tuple(problems)), said
+
+
+def _dangling_link(path: str) -> str | None:
+    """The part of `path` that is a link to nothing: somebody meant a file to be there."""
+    while path != os.path.dirname(path):
+        if os.path.islink(path) and not os.path.exists(path):
+            return path
+        path = os.path.dirname(path)
+    return None
 
 
 def _parse(data: bytes) -> dict[str, Any]:
@@ -259,3 +264,24 @@ def _escaped(text: str) -> str:
 
 def _shortened(text: str, length: int = 97) -> str:
     return text if len(text) <= length + 3 else text[:length] + "..."
+
+
+# Last, so that a file that was cut short has none of it.
+def read(environ: "Mapping[str, str]" = os.environ) -> Settings:
+    """Read all places and merge them. Faults are in the result; an error that may pass (EMFILE, no memory) is raised."""
+    problems: list[str] = []
+    raised = _raised(environ, problems)
+    values = {name: key.default for name, key in KEYS.items()}
+    origins = dict.fromkeys(KEYS, "default")
+    files = []
+    for path, origin in places(environ, raised, problems):
+        file, said = _read_file(path, origin, raised)
+        files.append(file)
+        problems += file.problems
+        values.update(said)
+        origins.update(dict.fromkeys(said, path))
+    for name, (variable, value) in _variables(environ, raised, problems).items():
+        values[name], origins[name] = value, variable
+    if values["certifi"] is None:
+        values["certifi"] = not (values["cafile"] or values["capath"])
+    return Settings(values, origins, tuple(files), tuple(problems))
