@@ -217,7 +217,8 @@ def test_honor_ssl_env(
     set_variables(monkeypatch, {**variables, "FALLBACK_ROOTS_HONOR_SSL_ENV": "yes"})
     nowhere = tuple(part for pair in NO_CAS.items() for part in pair)
     monkeypatch.setattr(_ssl, "get_default_verify_paths", lambda: nowhere)
-    copied.ssl.SSLContext.set_default_verify_paths = lambda self: None  # noqa: ARG005  # as the original's
+    copied.ssl.SSLContext.set_default_verify_paths = lambda self: None  # noqa: ARG005  # a machine without CA certificates
+    monkeypatch.setattr(_watch.Site, "sets_standard_paths", lambda *_: True)
     with caplog.at_level(logging.INFO):
         copied.ssl.create_default_context()
     assert (copied.hook.outcome.code, copied.hook.verdict.code) == (code, "empty")
@@ -453,8 +454,10 @@ def test_what_is_the_users_passes(
     assert roots(copied.ssl.create_default_context()) == 1
 
 
-def test_a_context_that_our_own_work_makes(copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A default load within our own is left as it is, and neither hangs nor recurses."""
+def test_a_context_that_our_own_work_makes(
+    copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A default load within our own is left as it is, which is said; it neither hangs nor recurses."""
     counts: list[int] = []
     read = _settings.read
 
@@ -465,6 +468,8 @@ def test_a_context_that_our_own_work_makes(copied: Copy, monkeypatch: pytest.Mon
     monkeypatch.setattr(_settings, "read", reading)
     counts.append(roots(copied.ssl.create_default_context()))
     assert counts == [0, 1]
+    assert "no roots loaded; " in caplog.messages[0]
+    assert "in the middle of loading the fallback for another context" in caplog.messages[0]
 
 
 # ---------------------------------------------------------------- in a process of its own
@@ -659,6 +664,49 @@ else:
     os._exit(0)
 """
     assert run(program, SSL_CERT_FILE="") == [str(CERTIFI), str(CERTIFI), "0"]
+
+
+@pytest.mark.parametrize("fault", ["", "raise MemoryError"], ids=["all is well", "an interrupted import"])
+def test_a_plugin_that_another_thread_loads_meanwhile(fault: str) -> None:
+    """Of modules without a package that somebody else puts into sys.modules while we import ours, none is lost."""
+    program = f"""
+import types
+def act(name):
+    sys.modules["plugins.one"] = types.ModuleType("plugins.one")
+    {fault}
+finder = Finder(act, "certifi")
+load()
+print("plugins.one" in sys.modules)
+"""
+    assert run(program) == ["True"]
+
+
+def test_an_import_that_makes_a_default_context() -> None:
+    """A module that we need, and another thread is importing, may make a default context itself: neither waits for ever."""
+    program = """
+from fallback_roots import _fallback, _sources
+_fallback.PATIENCE = 0.2
+inside, loading = threading.Event(), threading.Event()
+counts = []
+def named(values, real=_sources.named):
+    loading.set()  # this thread has the lock, and is going to wait for the other's import
+    return real(values)
+_sources.named = named
+def watch(event, args):
+    if event == "exec" and args[0].co_filename.endswith(f"certifi{os.sep}__init__.py"):
+        inside.set()
+        loading.wait()
+        counts.append(load())
+sys.addaudithook(watch)
+other = threading.Thread(target=lambda: __import__("certifi"))
+other.start()
+inside.wait()
+print(load(), counts, load())
+other.join()
+"""
+    done = python("-c", PROCESS + program, env=NO_CAS, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"{CERTIFI} [0] {CERTIFI}\n"), done.stderr
+    assert "another thread is loading the fallback, and may be waiting for an import of this one" in done.stderr
 
 
 def test_no_descriptor_is_left() -> None:

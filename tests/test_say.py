@@ -242,8 +242,36 @@ def test_a_full_standard_error(device: str, monkeypatch: pytest.MonkeyPatch) -> 
     else:
         stream = os.fdopen(os.open(device, os.O_WRONLY), "w")
     monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "__stderr__", stream)
     _say.warning({}, MESSAGE)
     stream.close()  # would raise for what is left
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "ascii"])
+@pytest.mark.usefixtures("logger")
+def test_a_message_comes_behind_what_was_written_before(encoding: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The message is in the stream's encoding, behind what the stream still had in its buffer."""
+    with (tmp_path / "err").open("w", encoding=encoding) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(sys, "__stderr__", stream)
+        stream.write("before ")
+        _say.warning({}, "caf\u00e9")
+    said = (tmp_path / "err").read_bytes().decode(encoding)
+    assert said == ("before caf\\xe9\n" if encoding == "ascii" else "before caf\u00e9\n")
+
+
+@pytest.mark.parametrize("was_imported", [True, False])
+def test_a_compressed_standard_error(was_imported: bool, tmp_path: Path) -> None:
+    """A stream of the program's own that has a descriptor is written through, and not beside it."""
+    program = f"""
+import gzip, ssl, sys
+{"import logging" if was_imported else ""}
+with gzip.open("log.gz", "wt") as sys.stderr:
+    ssl.create_default_context()
+print(gzip.open("log.gz", "rt").read().count("fallback-roots: "))
+"""
+    done = python("-c", program, env=NO_CAS, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
 # Whoever does not want to hear it

@@ -4,6 +4,7 @@ What lives here: the policy, top to bottom, and the one place that swallows our 
 default load has found what it would have found without us, or the chosen fallback, and nothing between.
 """
 
+import _frozen_importlib
 import _ssl
 import _thread
 import os
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _armed, _detect, _is_off, _say, _watch, errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from ssl import SSLContext
 
     from ._settings import Settings
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ._watch import Site
 
 
+PATIENCE = 10.0  # seconds, for a thread that may never be let on
 EXPECTED = {"cafile": "a PEM bundle", "capath": "a hashed directory, as openssl rehash makes it", "certifi": "its roots"}
 
 
@@ -57,19 +60,42 @@ def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
     """
     hook = site.hook
     me = _thread.get_ident()
+    if _is_importing(me) and not _is_free_soon(hook.lock):
+        waits = "another thread is loading the fallback, and may be waiting for an import of this one"
+        _tell(site, Outcome("fault", problems=(waits,)), verdict)
+        return
     with hook.lock:
-        if hook.loading == me:  # something that our own imports run makes a context of its own
-            return
-        known = set(sys.modules)
-        try:
-            hook.loading = me
-            outcome = hook.outcome = _provide(site, context)
-        except Exception as fault:
-            outcome = hook.outcome = Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
-        finally:
-            hook.loading = 0
-            _forget_orphans(known)
+        if hook.loading == me:
+            # A signal's handler, or something that our own imports run, makes a context of its own.
+            outcome = Outcome("fault", problems=("this thread is in the middle of loading the fallback for another context",))
+        else:
+            outcome = hook.outcome = _provide_once(site, context, me)
     _tell(site, outcome, verdict)  # without the lock: a handler may wait for a thread that needs it
+
+
+def _is_importing(me: int) -> bool:
+    """Whether thread `me` is inside an import, of which the thread that loads the fallback may need the result."""
+    locks = getattr(_frozen_importlib, "_module_locks", {})
+    return any(getattr(lock(), "owner", None) == me for lock in list(locks.values()))
+
+
+def _is_free_soon(lock: Any) -> bool:
+    free = lock.acquire(timeout=PATIENCE)
+    if free:
+        lock.release()
+    return bool(free)
+
+
+def _provide_once(site: "Site", context: Any, me: int) -> Outcome:
+    hook, known = site.hook, set(sys.modules)
+    hook.loading = me
+    try:
+        return _provide(site, context)
+    except Exception as fault:
+        return Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
+    finally:
+        hook.loading = 0
+        _forget_orphans(known)
 
 
 def _provide(site: "Site", context: Any) -> Outcome:
@@ -162,15 +188,15 @@ def _sentence(outcome: Outcome, verdict: "_detect.Verdict", said_by: "list[str]"
     return f"fallback-roots: Python's default CA load found no certificate; {result}" + "".join(f"; {part}" for part in parts)
 
 
-def _needed(half_imported: tuple[str, ...]) -> list[str]:
+def _needed(names: "Iterable[str]") -> list[str]:
     """Those that a fallback may import: the standard library and what we depend on."""
     ours = {"fallback_roots", "certifi", "wrapt", "platformdirs", "tomli"} | sys.stdlib_module_names
-    return [name for name in half_imported if name.partition(".")[0] in ours]
+    return [name for name in names if name.partition(".")[0] in ours]
 
 
 def _forget_orphans(known: set[str]) -> None:
     """Drop the submodules that an interrupted import of ours has left without their package: a second import would fail."""
-    for name in sorted(set(sys.modules) - known):  # a package before its submodules
+    for name in sorted(_needed(set(sys.modules) - known)):  # a package before its submodules; nobody else's
         parent = name.rpartition(".")[0]
         if parent and parent not in sys.modules:
             sys.modules.pop(name, None)
@@ -188,7 +214,7 @@ def load(context: "SSLContext") -> Outcome:
     """
     if not isinstance(context, _ssl._SSLContext) or _watch.certificates(context) is None:
         raise TypeError(f"{context!r} is not a context of the standard library's ssl")
-    if context.protocol == _ssl.PROTOCOL_TLS_SERVER:
+    if vars(_ssl._SSLContext)["protocol"].__get__(context) == _ssl.PROTOCOL_TLS_SERVER:  # whatever a subclass says
         raise ValueError("the context is a server's (expected PROTOCOL_TLS_CLIENT)")
     finder = _armed()
     settings = finder.hook.settings if finder is not None and finder.hook is not None else None

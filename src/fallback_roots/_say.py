@@ -9,6 +9,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+    from typing import Any
 
 
 def info(said: "dict[str, object]", message: str) -> None:
@@ -18,7 +19,7 @@ def info(said: "dict[str, object]", message: str) -> None:
     """
     message = plain(message)
     logging = sys.modules.get("logging")
-    if logging is not None and is_complete(logging) and _is_new(said, message):
+    if logging is not None and is_complete(logging) and hasattr(logging, "getLogger") and _is_new(said, message):
         logging.getLogger("fallback_roots").info(message)
 
 
@@ -30,13 +31,16 @@ def warning(said: "dict[str, object]", message: str, may_import: bool = True) ->
     message = plain(message)
     if not _is_new(said, message):
         return
-    if not may_import and not is_complete(sys.modules.get("logging")):
+    try:
+        if not may_import and not is_complete(sys.modules.get("logging")):
+            raise ImportError
+        import logging
+
+        logger, resort = logging.getLogger("fallback_roots"), logging.lastResort
+    except Exception:  # it may not be imported, is broken, or is a program's own module of that name
         if not _write(message):
             print(message, file=sys.stderr)
         return
-    import logging
-
-    logger, resort = logging.getLogger("fallback_roots"), logging.lastResort
     # A last resort that somebody has replaced, or switched off with None, is theirs.
     if not logger.hasHandlers() and resort is not None and type(resort).__name__ == "_StderrHandler":
         record = logger.makeRecord(logger.name, logging.WARNING, "", 0, message, (), None)
@@ -63,20 +67,19 @@ def is_complete(module: "ModuleType | None") -> bool:
 
 
 def _write(message: str) -> bool:
-    """Write to standard error's descriptor; False where it has none (a test's or an IDE's object).
+    """Write to standard error's descriptor; False where a stream of the program's own stands there (a test's, an IDE's).
 
     Not through the stream: what a full disk leaves in its buffer makes the interpreter exit with 120.
     """
-    if sys.stderr is None:  # it was closed: nobody will hear it
+    stream: "Any" = sys.stderr
+    if stream is None:  # it was closed: nobody will hear it
         return True
-    try:
-        descriptor = sys.stderr.fileno()
-    except Exception:  # whatever this object is
-        return False
-    if type(descriptor) is not int:
+    standard: "Any" = sys.__stderr__
+    if stream is not standard:
         return False
     try:
-        os.write(descriptor, (message + "\n").encode(errors="backslashreplace"))
-    except OSError:
+        stream.flush()  # what was written before comes out before
+        os.write(stream.fileno(), (message + "\n").encode(stream.encoding, "backslashreplace"))
+    except (OSError, ValueError):  # full; closed
         pass
     return True
