@@ -361,13 +361,20 @@ def test_a_handler_that_waits_for_another_thread(copied: Copy, handle: Callable[
 # ---------------------------------------------------------------- forks and faults, in this process
 
 
-def test_a_fork_gives_the_child_a_lock_of_its_own(copied: Copy) -> None:
-    """The child's lock is free whoever held the parent's, and what another thread was importing is known."""
+@pytest.mark.parametrize("whose", ["nobody's", "another thread's", "this thread's"])
+def test_a_fork_gives_the_child_a_lock_that_it_can_take(whose: str, copied: Copy) -> None:
+    """The child has a new lock where another thread may hold the old one, and the old one where it goes on with its load."""
     hook = copied.hook
-    lock, hook.loading = hook.lock, 1
+    lock = hook.lock
+    if whose == "another thread's":
+        thread = threading.Thread(target=lock.acquire)
+        thread.start()
+        thread.join()
+    elif whose == "this thread's":
+        lock.acquire()
     hook._after_fork()
-    assert hook.lock is not lock
-    assert hook.loading == 0
+    assert (hook.lock is lock) == (whose == "this thread's")
+    assert hook.lock.acquire(blocking=False)
     assert hook.half_imported == ()
 
 

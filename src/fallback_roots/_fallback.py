@@ -58,23 +58,21 @@ def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
 
     An Exception of ours ends here, in a WARNING; one of the user's (KeyboardInterrupt) passes, and the next load tries again.
     """
-    hook = site.hook
-    me = _thread.get_ident()
-    if _is_importing(me) and not _is_free_soon(hook.lock):
+    lock = site.hook.lock
+    if lock._is_owned():  # a signal's handler, or something that our own imports run, makes a context of its own
+        outcome = Outcome("fault", problems=("this thread is in the middle of loading the fallback for another context",))
+    elif _is_importing() and not _is_free_soon(lock):
         waits = "another thread is loading the fallback, and may be waiting for an import of this one"
-        _tell(site, Outcome("fault", problems=(waits,)), verdict)
-        return
-    with hook.lock:
-        if hook.loading == me:
-            # A signal's handler, or something that our own imports run, makes a context of its own.
-            outcome = Outcome("fault", problems=("this thread is in the middle of loading the fallback for another context",))
-        else:
-            outcome = hook.outcome = _provide_once(site, context, me)
+        outcome = Outcome("fault", problems=(waits,))
+    else:
+        with lock:
+            outcome = site.hook.outcome = _provide_once(site, context)
     _tell(site, outcome, verdict)  # without the lock: a handler may wait for a thread that needs it
 
 
-def _is_importing(me: int) -> bool:
-    """Whether thread `me` is inside an import, of which the thread that loads the fallback may need the result."""
+def _is_importing() -> bool:
+    """Whether this thread is inside an import, of which the thread that loads the fallback may need the result."""
+    me = _thread.get_ident()
     locks = getattr(_frozen_importlib, "_module_locks", {})
     return any(getattr(lock(), "owner", None) == me for lock in list(locks.values()))
 
@@ -86,15 +84,13 @@ def _is_free_soon(lock: Any) -> bool:
     return bool(free)
 
 
-def _provide_once(site: "Site", context: Any, me: int) -> Outcome:
-    hook, known = site.hook, set(sys.modules)
-    hook.loading = me
+def _provide_once(site: "Site", context: Any) -> Outcome:
+    known = set(sys.modules)
     try:
         return _provide(site, context)
     except Exception as fault:
         return Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
     finally:
-        hook.loading = 0
         _forget_orphans(known)
 
 

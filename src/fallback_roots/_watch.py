@@ -140,7 +140,6 @@ class Hook:
         "_locks",
         "half_imported",
         "healthy",
-        "loading",
         "off",
         "outcome",
         "proven",
@@ -158,7 +157,6 @@ class Hook:
         self.said: dict[str, object] = {}  # what has been recorded: once for each process and reason
         # The rest is for `_fallback`.
         self._locks: dict[str, Any] = {}
-        self.loading = 0  # the thread that holds the lock and loads
         self.settings: Settings | None = None
         self.outcome: Outcome | None = None
         self.proven = False  # a fallback has been loaded to its end: everything it needs is imported
@@ -182,8 +180,9 @@ class Hook:
 
     def _after_fork(self) -> None:
         me = _thread.get_ident()
-        self._locks = {}
-        self.loading = me if self.loading == me else 0
+        lock = self._locks.get("lock")
+        if lock is not None and not lock._is_owned():  # whoever holds it is not here to let it go
+            self._locks = {}
         # An import of one of these would wait for ever: nobody is left to finish it (importlib has no hook for that). Of our
         # own nobody else has hold, so the child begins them anew.
         locks = getattr(_frozen_importlib, "_module_locks", {})
