@@ -1,5 +1,6 @@
 """The demo: what it shows, that nothing around it disturbs it, and that it does not pretend."""
 
+import argparse
 import http.client
 import socket
 import ssl
@@ -187,7 +188,7 @@ def test_the_runs_differ_in_one_setting(monkeypatch: pytest.MonkeyPatch) -> None
         return [FAILED, FETCHED, COUNTED][len(told) - 1]
 
     monkeypatch.setattr(demo, "_python", note)
-    assert demo.run() == 0
+    assert demo.run(argparse.Namespace()) == 0
     assert told == [(demo.FETCH, "FALLBACK_ROOTS_DISABLE"), (demo.FETCH, "FALLBACK_ROOTS_CAFILE"), (demo.COUNT,)]
 
 

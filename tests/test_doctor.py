@@ -1,5 +1,7 @@
 """The doctor: patients of every kind, each examined and then held against a real default context; and its manners."""
 
+import argparse
+import datetime
 import functools
 import json
 import os
@@ -13,7 +15,7 @@ import pytest
 from support import NO_CAS, ROOT, python
 
 from fallback_roots import _cli, _detect, _places, _sources
-from fallback_roots._cli import doctor
+from fallback_roots._cli import _facts, _report, _surroundings, doctor
 from fallback_roots._fallback import Outcome, Status
 from fallback_roots._settings import File, Settings
 
@@ -88,7 +90,7 @@ PATIENTS = {
     "a hashed directory": Patient(
         0,
         "has roots, from a hashed directory: SSL_CERT_DIR: '{hashed}' has hashed certificates",
-        "finds 0 certificates; it looks at",
+        "finds 0 certificates in ",
         {**NO_CAS, "SSL_CERT_DIR": "{hashed}"},
         directory=True,
     ),
@@ -169,7 +171,7 @@ PATIENTS = {
     # No roots, or others, by the interpreter.
     "taken off": Patient(
         1,
-        "is not armed here: no .pth file of fallback-roots was read; import fallback_roots.auto arms it.",
+        "is not armed here: its start-up file was read, and it has been taken off or has failed since; import",
         "absent: nothing is armed",
         before="import fallback_roots; fallback_roots.uninstall()",
     ),
@@ -308,7 +310,7 @@ def test_patient(name: str, paths: dict[str, str]) -> None:
     done = python("-c", patient.before + EXAMINE, env=env)
     said, traces, real = done.stdout.split("\0")
     code, no_outcome, no_verdict, _ = json.loads(traces)
-    sentence = " ".join(said.rpartition("\n\n")[2].split())
+    sentence = " ".join(next(part for part in said.split("\n\n") if part.startswith(("A default", "Whether"))).split())
     assert patient.sentence.format(**paths) in sentence
     assert patient.report.format(**paths) in said
     assert code == patient.code
@@ -375,7 +377,7 @@ def test_without_site() -> None:
     said = " ".join(done.stdout.split())
     assert (done.returncode, done.stderr) == (1, "")
     assert "is not armed here: python -S reads no .pth file; import fallback_roots.auto arms it." in said
-    assert all(f"! {name} cannot be used (ModuleNotFoundError: " in said for name in doctor.DEPENDENCIES)
+    assert all(f"! {name} cannot be used (ModuleNotFoundError: " in said for name in _facts.DEPENDENCIES)
 
 
 def test_a_path_is_not_obeyed_by_the_terminal() -> None:
@@ -403,29 +405,31 @@ def test_it_runs_in_the_process_that_calls_it(
     for variable, value in {**NO_CAS, "SSL_CERT_FILE": str(ca_file)}.items():
         monkeypatch.setenv(variable, value)
     assert _cli.main(["doctor"]) == 0
-    assert capsys.readouterr().out.endswith("\nA default context has 1 root, from Python's own default load.\n")
+    assert "\nA default context has 1 root, from Python's own default load.\n" in capsys.readouterr().out
 
 
 def test_a_wrapper_around_ours_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who wraps our function, and says so by __wrapped__, is not reported as somebody in our place."""
     ours = ssl.create_default_context
     monkeypatch.setattr(ssl, "create_default_context", functools.wraps(ours)(lambda *a, **k: ours(*a, **k)))
-    assert doctor.gather().replaced == ()
+    assert _facts.gather().replaced == ()
 
 
 # ---------------------------------------------------------------- the pure parts, for facts that no machine here has
 
 
-def facts(**changed: Any) -> doctor.Facts:
+def facts(**changed: Any) -> _facts.Facts:
     """Facts of an armed interpreter without CA certificates, and `changed` ones."""
-    usual = doctor.Facts(
+    usual = _facts.Facts(
         interpreter=(),
         findings=(),
         status=Status("watching", None, None, None),
+        armed_by="",
+        no_start_up_file=False,
         disabled_by="",
-        no_site=False,
         replaced=(),
         found=0,
+        seconds=0.0,
         verdict=_detect.Verdict("empty", "nothing"),
         places=(),
         settings=None,
@@ -441,15 +445,17 @@ def test_a_certifi_that_is_in_no_file() -> None:
     assert doctor.judge(found) == (
         True,
         "A default context has 9 roots, from certifi, because Python's own default load finds none.",
+        (),
+        "fallback",
     )
-    assert "  - certifi, 9 roots" in doctor.render(found)
+    assert "  - certifi, 9 roots" in _report.render(found)
 
 
 def test_a_directory_that_cannot_be_listed() -> None:
     """A source whose certificates cannot be counted counts as one that has some."""
     found = facts(outcome=Outcome("loaded", (_sources.Source("capath", "/cas", None),)), roots=0)
     assert doctor.judge(found).sentence.startswith("A default context has roots, from capath /cas, ")
-    assert "  - capath, an unknown number of roots: /cas" in doctor.render(found)
+    assert "  - capath, an unknown number of roots: /cas" in _report.render(found)
 
 
 def test_a_broken_source_is_not_named_as_one_that_gave_roots() -> None:
@@ -457,7 +463,7 @@ def test_a_broken_source_is_not_named_as_one_that_gave_roots() -> None:
     broken = _sources.Source("cafile", "/ca.pem", 0, "/ca.pem: is broken")
     found = facts(outcome=Outcome("loaded", (broken, _sources.Source("certifi", None, 9)), ("/ca.pem: is broken",)))
     assert "cafile" not in doctor.judge(found).sentence
-    assert doctor.render(found).count("      ! /ca.pem: is broken") == 1
+    assert _report.render(found).count("      ! /ca.pem: is broken") == 1
 
 
 @pytest.mark.parametrize("state", ["absent", "disabled", "armed"])
@@ -465,22 +471,22 @@ def test_a_fallback_that_nobody_calls_is_no_roots(state: str) -> None:
     """What the fallback would load counts only where the hook is in ssl, and the report says so."""
     found = facts(status=Status(state, None, None, None))
     assert not doctor.judge(found).has_roots
-    assert "Fallback (not used here)" in doctor.render(found)
+    assert "Fallback (not used here)" in _report.render(found)
 
 
 def test_settings_that_cannot_be_read() -> None:
     """The report goes on without the settings, and names the problem once."""
     found = facts(outcome=Outcome("fault", problems=("OSError: no",)), roots=0)
     assert doctor.judge(found).sentence.endswith("; OSError: no.")
-    assert "Settings" not in doctor.render(found)
-    assert doctor.render(found).count("  ! OSError: no") == 1
+    assert "Settings" not in _report.render(found)
+    assert _report.render(found).count("  ! OSError: no") == 1
 
 
 def test_a_problem_is_rendered_where_it_is() -> None:
     """A file's fault is said under the file, a variable's below the files, and neither a second time."""
     problems = ("/config.toml: is bad", "VARIABLE is bad")
     settings = Settings({}, {"disable": "default"}, (File("/config.toml", "user", True, problems[:1]),), problems)
-    lines = doctor.render(facts(settings=settings, outcome=Outcome("fault", problems=problems)))
+    lines = _report.render(facts(settings=settings, outcome=Outcome("fault", problems=problems)))
     at = lines.index("  - user, there: /config.toml")
     assert lines[at + 1 : at + 3] == ["      ! /config.toml: is bad", "  ! VARIABLE is bad"]
     assert sum("is bad" in line for line in lines) == 2
@@ -489,29 +495,26 @@ def test_a_problem_is_rendered_where_it_is() -> None:
 @pytest.mark.parametrize(
     ("place", "found", "expected"),
     [
-        (
-            _places.Place("file", "X", "/f", _places.IN_EFFECT, "holds some that were not read"),
-            2,
-            "in effect: holds certificates",
-        ),
+        (_places.Place("file", "X", "/f", _places.IN_EFFECT, "holds some that were not read"), 2, "holds certificates"),
         (
             _places.Place("file", "X", "/f", _places.IN_EFFECT, "holds some that were not read"),
             0,
-            "in effect: holds some that were not read",
+            "holds some that were not read",
         ),
-        (_places.Place("file", "X", "/f", _places.NOTHING, "is empty"), 2, "nothing: is empty"),
-        (_places.Place("directory", "X", "/d", _places.IN_EFFECT, "has hashes"), 2, "in effect: has hashes"),
+        (_places.Place("file", "X", "/f", _places.NOTHING, "is empty"), 2, "is empty"),
+        (_places.Place("directory", "X", "/d", _places.IN_EFFECT, "has hashes"), 2, "has hashes"),
     ],
 )
 def test_a_place_after_a_load_that_found_something(place: _places.Place, found: int, expected: str) -> None:
     """A file is only said not to have been read where the load came back empty."""
-    assert f"      {expected}" in doctor.render(facts(places=(place,), found=found))
+    lines = _report.render(facts(places=(_surroundings.seen(place, found),), found=found))
+    assert f"      {place.state}: {expected}" in lines
 
 
 def test_a_path_is_not_broken() -> None:
     """However long a path is, it stays whole, so that it can be copied."""
     path = "/" + "-".join(["long"] * 30)
-    lines = doctor.render(facts(outcome=Outcome("broken", problems=(f"{path}: is bad",)), roots=0))
+    lines = _report.render(facts(outcome=Outcome("broken", problems=(f"{path}: is bad",)), roots=0))
     assert sum(path in line for line in lines) == 1
 
 
@@ -519,7 +522,7 @@ def test_a_path_is_not_broken() -> None:
 def test_a_config_file_is_there_or_not(exists: bool, expected: str) -> None:
     """Every place of a config file is named, and whether there is one."""
     settings = Settings({}, {"disable": "default"}, (File("/config.toml", "user", exists),), ())
-    assert f"  - user, {expected}: /config.toml" in doctor.render(facts(settings=settings))
+    assert f"  - user, {expected}: /config.toml" in _report.render(facts(settings=settings))
 
 
 @pytest.mark.parametrize("code", ["disabled", "honored", "none", "broken", "fault"])
@@ -527,4 +530,62 @@ def test_an_outcome_that_is_no_roots(code: str) -> None:
     """Whatever the fallback comes to, there is a sentence, and the same reason in the report."""
     found = facts(outcome=Outcome(code, problems=("p",)), roots=0)
     assert not doctor.judge(found).has_roots
-    assert any(line.startswith("  would load nothing: ") for line in doctor.render(found))
+    assert any(line.startswith("  would load nothing: ") for line in _report.render(found))
+
+
+# ---------------------------------------------------------------- the whole of it
+
+FILE = File("/home/ann/.config/fallback-roots/config.toml", "user", True)
+EVERYTHING = _facts.Facts(
+    interpreter=("Python 3.13.0, /venv/bin/python", "OpenSSL 3.0.19 27 Jan 2026", "fallback-roots 0.1.0", "certifi 2020.12.05"),
+    findings=("wrapt cannot be used (ImportError: no): the light stand-ins stay in ssl, and do the same work",),
+    status=Status("watching", None, None, Outcome("loaded")),
+    armed_by="/venv/lib/python3.13/site-packages/fallback_roots.pth",
+    no_start_up_file=False,
+    disabled_by="",
+    replaced=("create_default_context",),
+    found=0,
+    seconds=0.0023,
+    verdict=_detect.Verdict("empty", "the default load found no certificate, and no certificate directory is in effect"),
+    places=(
+        _surroundings.Seen(
+            "file", "SSL_CERT_FILE", PATHS["SSL_CERT_FILE"], "missing", "nothing", "cannot be read (No such file)"
+        ),
+        _surroundings.Seen("directory", "compiled-in", PATHS["compiled-in"], "directory", "nothing", "has no hashed name", 0),
+    ),
+    settings=Settings(
+        {"cafile": "/home/ann/corp.pem", "certifi": True, "disable": False},
+        {"cafile": FILE.path, "certifi": "FALLBACK_ROOTS_CERTIFI", "disable": "default"},
+        (File("/etc/xdg/fallback-roots/config.toml", "site", False), FILE),
+        (),
+    ),
+    outcome=Outcome(
+        "loaded",
+        (
+            _sources.Source("cafile", "/home/ann/corp.pem", 0, "/home/ann/corp.pem: holds no certificate"),
+            _sources.Source("certifi", "/venv/lib/python3.13/site-packages/certifi/__init__.py", 129),
+        ),
+        ("/home/ann/corp.pem: holds no certificate",),
+    ),
+    roots=129,
+    wrong=(_surroundings.Roots(), _surroundings.Roots(expired=2, not_ca=1)),
+    certifi_date=datetime.date(2020, 12, 5),
+    bundles=(_surroundings.Bundle("/etc/pki/tls/certs/ca-bundle.crt", "Fedora, RHEL 6", 142),),
+    others=(_surroundings.Other("ssl.create_default_context", "corporate.tls"),),
+    libraries=("pip", "requests"),
+)
+
+
+def test_the_whole_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The report of an environment in which everything is to be told is that of the file, to the letter.
+
+    To write the file anew, when the report was meant to change: GOLDEN=write pytest tests/test_doctor.py
+    """
+    monkeypatch.setattr(doctor, "gather", lambda: EVERYTHING)
+    monkeypatch.setattr(sys, "executable", "/venv/bin/python")
+    assert doctor.run(argparse.Namespace(json=False, strict=True)) == 3
+    golden = ROOT / "tests" / "golden" / "doctor.txt"
+    if os.environ.get("GOLDEN") == "write":
+        golden.write_text(capsys.readouterr().out)
+    else:
+        assert capsys.readouterr().out == golden.read_text()

@@ -5,37 +5,156 @@ What lives here: the parser, the exit codes (one table), and the shell's habits.
 
 import argparse
 import importlib
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from .. import __version__, _watch, errors
+from ._text import say
 
+# What each means, by command where that makes a difference.
 EXIT_CODES = {
-    0: "doctor: default contexts have roots; demo: each run did what it should",
-    1: "doctor: they have none, or it cannot be told; demo: a run did not",
-    2: "wrong usage, or the command could not do its work, and says why",
-    130: "interrupted",
+    0: (
+        "doctor: default contexts have roots",
+        "check: verified",
+        "config check: no fault",
+        "demo: each run did what it should",
+    ),
+    1: (
+        "doctor: default contexts have no roots, or it cannot be told",
+        "check: not verified",
+        "config check: a fault",
+        "config init: written, but the settings in effect have a fault",
+        "demo: a run did not what it should",
+    ),
+    2: ("wrong usage, or the command could not do its work, and says why",),
+    3: ("doctor --strict: they have roots, but something needs attention",),
+    4: ("check: no connection",),
+    130: ("interrupted",),
+}
+
+
+class Command(NamedTuple):
+    """A command: what it is for, how it is typed, and what gives its parser its arguments."""
+
+    meaning: str
+    example: str
+    arguments: Callable[[argparse.ArgumentParser], object] = lambda _: None
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the facts as JSON")
+    parser.add_argument("--strict", action="store_true", help="exit with 3 where something needs attention")
+
+
+def _check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", metavar="HOST[:PORT]", help="a name, an IPv4 address, or an IPv6 address in brackets")
+    parser.add_argument("--json", action="store_true", help="print the facts as JSON")
+    parser.add_argument("--timeout", type=_seconds, default=10.0, metavar="S", help="seconds for each connection (default: 10)")
+    parser.add_argument("--starttls", choices=("smtp", "imap", "pop3", "ftp"), help="the protocol in which TLS is asked for")
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="config_command", required=True, metavar="COMMAND")
+    _add(commands, CONFIG_COMMANDS)
+
+
+def _config_show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the settings as JSON")
+
+
+def _config_init(parser: argparse.ArgumentParser) -> None:
+    place = parser.add_mutually_exclusive_group()
+    for name, whose in (("user", "the user's file (default)"), ("site", "the host's"), ("env", "this environment's")):
+        place.add_argument(f"--{name}", dest="place", action="store_const", const=name, default="user", help=whose)
+    for name, meaning in (("cafile", "PEM bundle to load"), ("capath", "OpenSSL hashed directory to load")):
+        parser.add_argument(f"--{name}", type=_path, metavar="P", help=f"{meaning}; written as an absolute path")
+    for name, meaning in (
+        ("certifi", "load certifi's roots, as is the default where no other source is chosen"),
+        ("prefer-system", "first look where operating systems keep their bundle"),
+        ("honor-ssl-env", "where SSL_CERT_FILE or SSL_CERT_DIR is set, never use the fallback"),
+        ("disable", "switch the fallback off, or on whatever places of lower precedence say"),
+    ):
+        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=None, help=meaning)
+    parser.add_argument("--force", action="store_true", help="write over a file that is there, and write what gives no roots")
+
+
+def _config_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", type=_path, metavar="FILE", help="a config file (default: all that are in effect)")
+
+
+CONFIG_COMMANDS = {
+    "path": Command("all places, lowest precedence first, and which are there", "fallback-roots config path"),
+    "show": Command("the settings in effect, and where each came from", "fallback-roots config show --json", _config_show),
+    "init": Command(
+        "write a config file with comments, and say what is in effect then",
+        "fallback-roots config init --cafile /etc/ssl/corp.pem --certifi",
+        _config_init,
+    ),
+    "check": Command(
+        "every fault of the settings in effect, or of FILE", "fallback-roots config check corp.toml", _config_check
+    ),
 }
 COMMANDS = {
-    "doctor": "what Python's default CA load looks at and finds, and what comes of it",
-    "demo": "the main job, shown on any machine without the internet (needs trustme: pip install 'fallback-roots[demo]')",
+    "doctor": Command(
+        "what Python's default CA load looks at and finds, and what comes of it", "fallback-roots doctor --json", _doctor
+    ),
+    "check": Command(
+        "a verified handshake with a host, as a program would make it, and why it fails",
+        "fallback-roots check example.org:443",
+        _check,
+    ),
+    "config": Command(
+        "where settings come from, what they are, and whether they are sound",
+        "fallback-roots config init --cafile /etc/ssl/corp.pem",
+        _config,
+    ),
+    "demo": Command(
+        "the main job, shown on any machine without the internet (needs trustme: pip install 'fallback-roots[demo]')",
+        "fallback-roots demo",
+    ),
 }
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds (expected more than 0, at most 3600)")
+    return seconds
+
+
+def _path(text: str) -> str:
+    if not text or "\0" in text:  # --cafile "$UNSET"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path")
+    return text
+
+
+def _add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", table: dict[str, Command]) -> None:
+    for name, command in table.items():
+        command.arguments(
+            commands.add_parser(name, help=command.meaning, description=command.meaning, epilog=f"example: {command.example}")
+        )
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    codes = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
+    codes = "\n".join(
+        f"  {'' if number else code:>3}  {meaning}"
+        for code, meanings in EXIT_CODES.items()
+        for number, meaning in enumerate(meanings)
+    )
+    examples = "\n".join(f"  {command.example}" for command in COMMANDS.values())
     made = argparse.ArgumentParser(
         prog="fallback-roots",  # also as python -m fallback_roots
         description="Roots for Python programs whose default CA load comes back empty.",
-        epilog=f"example:\n  fallback-roots doctor\n\nexit codes:\n{codes}",
+        epilog=f"examples:\n{examples}\n\nexit codes:\n{codes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"fallback-roots {__version__}")
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, meaning in COMMANDS.items():
-        commands.add_parser(name, help=meaning, description=meaning, epilog=f"example: fallback-roots {name}")
+    _add(made.add_subparsers(dest="command", required=True, metavar="COMMAND"), COMMANDS)
     return made
 
 
@@ -52,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        command = parser().parse_args(arguments).command
+        options = parser().parse_args(arguments)
     except SystemExit as end:  # --help, --version and wrong usage have said what they had to say
         say(end="")
         return int(end.code or 0)
@@ -60,25 +179,5 @@ def _run(arguments: Sequence[str] | None) -> int:
 
     if _watch.owner_of_the_load(getattr(ssl, "SSLContext", None)) is None:
         raise errors.FallbackRootsError(f"{ssl!r} is not the standard library's module made of _ssl")
-    code: int = importlib.import_module(f".{command}", __name__).run()
+    code: int = importlib.import_module(f".{options.command}", __name__).run(options)
     return code
-
-
-def say(text: str = "", end: str = "\n") -> None:
-    """Print `text` now, with escapes for what the encoding of standard output does not have.
-
-    Whoever reads may have read enough (``fallback-roots doctor | head -1``): that ends the output, and not the command.
-    """
-    out = sys.stdout
-    if out is None:  # closed: fallback-roots doctor >&-
-        return
-    encoding = out.encoding or "utf-8"
-    try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), end=end, flush=True)
-    except OSError as error:
-        # What is left in the buffer would be tried again when the interpreter ends, which would then exit with 120.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, out.fileno())
-        os.close(nowhere)
-        if not isinstance(error, BrokenPipeError):
-            raise

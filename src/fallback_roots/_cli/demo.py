@@ -4,6 +4,7 @@ What lives here: the main job, shown by programs in interpreters that see no CA 
 the wheel it would alarm every image scanner.
 """
 
+import argparse
 import http.server
 import os
 import ssl
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from .. import errors
-from . import say
+from ._text import say
 
 FETCH = """\
 import sys, urllib.request
@@ -42,7 +43,7 @@ class Run(NamedTuple):
     said: str
 
 
-def run() -> int:
+def run(_: argparse.Namespace) -> int:
     """Print the three runs, before and after; 0 when each did what it should, else 1."""
     try:
         import trustme

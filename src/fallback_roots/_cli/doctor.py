@@ -1,176 +1,37 @@
-"""Tier 4: ``fallback-roots doctor``; imports ssl, what the hook would import, and each dependency to see if it is sound.
+"""Tier 4: ``fallback-roots doctor``; imports what gathers the facts and what renders them.
 
-What lives here: gather the facts, judge them, render them. What must not: anything that changes what it looks at.
-
-The facts come of the functions by which the hook works, called on contexts of the doctor's own, and not of a call of
-``ssl.create_default_context``: that would leave a record, a verdict and an outcome behind, and a WARNING amid the report. A
-subprocess would leave none, but it need not be like this interpreter (its options, what was imported before), and where
-``sys.executable`` is a frozen application it would be that application. The tests hold the report against real contexts.
+What lives here: the judgement of the facts, what may mend it, and the exit code.
 """
 
-import _ssl
-import importlib
-import os
-import ssl
+import argparse
+import datetime
+import shlex
 import sys
-import textwrap
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from .. import __version__, _armed, _detect, _fallback, _places, _settings, _watch, status
-from .._detect import Verdict
-from .._fallback import Outcome, Status
-from .._say import plain
-from .._settings import Settings
-from . import say
+from . import _report, _surroundings
+from ._facts import DEPENDENCIES, Facts, gather
+from ._report import NOTHING, Finding, is_used, where
+from ._surroundings import Seen
+from ._text import Suggestion, coloured, count, item, say, say_json, suggested
 
-WIDTH = 80
-
-# What cannot be done without each of them.
-DEPENDENCIES = {
-    "certifi": "its roots cannot be loaded",
-    "platformdirs": "where config files are cannot be known",
-    "wrapt": "the light stand-ins stay in ssl, and do the same work",
-    **({"tomli": "no config file can be read"} if sys.version_info < (3, 11) else {}),
-}
-STATES = {
-    "absent": "nothing is armed in this interpreter",
-    "disabled": "by FALLBACK_ROOTS_DISABLE",
-    "armed": "waits for ssl, and has not seen the one that is imported here",
-    "watching": "waits in ssl for a default load that finds nothing",
-    "patched": "wrapt wrappers wait in ssl for a default load that finds nothing",
-}
-# Why an outcome of the fallback is no roots.
-NOTHING = {
-    "disabled": "it is switched off",
-    "honored": "honor_ssl_env is set, and so is SSL_CERT_FILE or SSL_CERT_DIR",
-    "none": "certifi is false, and no other source is set",
-    "broken": "no chosen source gives a certificate",
-    "fault": "what was chosen cannot be known, or the loading fails",
-}
+VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-class Facts(NamedTuple):
-    """What the doctor has found: see `gather`."""
-
-    interpreter: tuple[str, ...]  # versions
-    findings: tuple[str, ...]  # what is wrong with the interpreter's packages
-    status: Status
-    disabled_by: str  # FALLBACK_ROOTS_DISABLE=…
-    no_site: bool  # python -S
-    replaced: tuple[str, ...]  # functions of ssl in whose place somebody has put another one after us
-    found: int  # certificates, by a default load without us
-    verdict: Verdict
-    places: tuple[_places.Place, ...]
-    settings: Settings | None
-    outcome: Outcome
-    roots: int  # certificates that the fallback gives, those in hashed directories not counted
-
-
-class Finding(NamedTuple):
-    """Whether a default context of this interpreter has roots, and a sentence that says why."""
-
-    has_roots: bool
-    sentence: str
-
-
-def run() -> int:
-    """Print the report; 0 when a default context ends up with roots, else 1."""
+def run(options: argparse.Namespace) -> int:
+    """Print the report; 0 when a default context ends up with roots, else 1; 3 where they do and --strict wants more."""
     facts = gather()
     finding = judge(facts)
-    say("\n".join([*render(facts), "", *_item(finding.sentence)]))
-    return 0 if finding.has_roots else 1
-
-
-# ---------------------------------------------------------------- gather
-
-
-def gather() -> Facts:
-    """Look at the interpreter, its default load, the settings and the sources."""
-    now = status()
-    finder = _armed()
-    hook = finder.hook if finder is not None else None
-    site = next((site for site in hook.sites if site.module is ssl), None) if hook is not None else None
-    replaced = tuple(name for name in _watch.DOORS if site is not None and not _stands(site, name))
-    if site is None:
-        if finder is not None:
-            now = now._replace(state="armed")  # if it watches an ssl at all, it is another one
-        owner = _watch.owner_of_the_load(ssl.SSLContext) or ssl.SSLContext
-        site = _watch.Site(_watch.Hook(), ssl, owner)  # holds the originals, and is put in no place
-    found, verdict = _default_load(site)
-    settings, outcome, roots = _would_load(hook.settings if hook is not None else None)
-    interpreter, findings = _packages()
-    return Facts(
-        interpreter,
-        findings,
-        now,
-        f"FALLBACK_ROOTS_DISABLE={os.environ.get('FALLBACK_ROOTS_DISABLE')}",
-        bool(sys.flags.no_site),
-        replaced,
-        found,
-        verdict,
-        _places.places(os.environ),
-        settings,
-        outcome,
-        roots,
-    )
-
-
-def _stands(site: _watch.Site, name: str) -> bool:
-    """Whether our stand-in or wrapper is where function `name` is looked up, or inside of what somebody wrapped around it."""
-    thing = vars(site.holder(name)).get(name)
-    while thing is not None and thing is not site.placed[name]:
-        thing = getattr(thing, "__wrapped__", None)
-    return thing is not None
-
-
-def _default_load(site: _watch.Site) -> tuple[int, Verdict]:
-    """How many certificates a default load finds by itself, and what the hook would make of it."""
-    kind = site.module.SSLContext
-    definer = next(ancestor for ancestor in kind.__mro__ if "load_default_certs" in vars(ancestor))
-    if definer is not site.owner:  # to call it would be to call the hook, too
-        return 0, Verdict("foreign", f"ssl.SSLContext is {kind!r}, whose default load cannot be seen from here")
-    try:
-        context = kind(ssl.PROTOCOL_TLS_CLIENT)
-        site.originals["load_default_certs"](context)
-    except Exception as error:  # Windows, with a broken certificate in its store
-        return 0, Verdict("error", f"the default load fails ({_named(error)})")
-    found = _watch.certificates(context)
-    if found is None:
-        return 0, Verdict("foreign", f"ssl.SSLContext is {kind!r}, which does not tell what it trusts")
-    if found:
-        return found, Verdict("certificates", f"the default load found {_count(found, 'certificate')}")
-    return 0, _detect.judge(_detect.facts(site, context, 0))
-
-
-def _would_load(settings: Settings | None) -> tuple[Settings | None, Outcome, int]:
-    """The settings (those that the hook has read, or else now), and what comes of them in a context of our own."""
-    context = _ssl._SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        settings = settings or _settings.read()
-        outcome = _fallback.choose(context, settings)
-    except Exception as error:  # what the hook would say in a WARNING
-        outcome = Outcome("fault", problems=(_named(error),))
-    return settings, outcome, context.cert_store_stats()["x509"]
-
-
-def _packages() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Versions, by attributes: frozen applications have no metadata; and what is wrong with the packages that we need."""
-    versions = [f"Python {sys.version.split()[0]}, {sys.executable}", ssl.OPENSSL_VERSION, f"fallback-roots {__version__}"]
-    findings = []
-    for name, without in DEPENDENCIES.items():
-        try:
-            package = importlib.import_module(name)
-            if name == "wrapt":
-                importlib.import_module("fallback_roots._patch")  # finds out whether it has what we use
-            versions.append(f"{name} {getattr(package, '__version__', '(version unknown)')}")
-        except Exception as error:
-            findings.append(f"{name} cannot be used ({_named(error)}): {without}")
-    return tuple(versions), tuple(findings)
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    suggestions = suggest(facts, finding)
+    code = finding.exit_code(options.strict)
+    if options.json:
+        say_json(_report.as_json(facts, finding, suggestions, code))
+        return code
+    kind = "bad" if not finding.has_roots else "warning" if finding.attention else "good"
+    verdict = [coloured(line, kind) for line in item(finding.sentence)]
+    attention = [line for sentence in finding.attention for line in item(f"! {sentence}", 2)]
+    say("\n".join([*_report.render(facts), "", *verdict, *attention, *suggested(suggestions)]))
+    return code
 
 
 # ---------------------------------------------------------------- judge
@@ -180,25 +41,60 @@ def judge(facts: Facts) -> Finding:
     """Whether default contexts have roots, by what was found."""
     outcome, code = facts.outcome, facts.verdict.code
     if facts.found:
-        return Finding(True, f"A default context has {_count(facts.found, 'root')}, from Python's own default load.")
+        return _with_roots(facts, "healthy", f"{count(facts.found, 'root')}, from Python's own default load.")
     if code == "directory":
-        return Finding(True, f"A default context has roots, from a hashed directory: {facts.verdict.reason}.")
+        return _with_roots(facts, "healthy", f"roots, from a hashed directory: {facts.verdict.reason}.")
     if code == "foreign":
-        return Finding(False, f"Whether a default context has roots cannot be told: {facts.verdict.reason}.")
-    if _is_used(facts) and outcome.code == "loaded":
-        number = _count(facts.roots, "root") if facts.roots else "roots"
-        sources = " and ".join(_where(source.kind, source.path) for source in outcome.sources if source.certificates != 0)
-        return Finding(True, f"A default context has {number}, from {sources}, because Python's own default load finds none.")
-    return Finding(False, f"A default context has no roots because {_why_none(facts)}.")
+        sentence = f"Whether a default context has roots cannot be told: {facts.verdict.reason}."
+        return Finding(False, sentence, code="unknown")
+    if is_used(facts) and outcome.code == "loaded":
+        number = count(facts.roots, "root") if facts.roots else "roots"
+        sources = " and ".join(where(source.kind, source.path) for source in outcome.sources if source.certificates != 0)
+        said = f"{number}, from {sources}, because Python's own default load finds none."
+        return _with_roots(facts, "fallback", said)
+    off = code == "empty" and "disabled" in (facts.status.state, outcome.code)
+    sentence = f"A default context has no roots because {_why_none(facts)}."
+    return Finding(False, sentence, code="disabled" if off else "empty")
 
 
-def _is_used(facts: Facts) -> bool:
-    return facts.verdict.code == "empty" and facts.status.state in ("watching", "patched")
+def _with_roots(facts: Facts, code: str, said: str) -> Finding:
+    attention = tuple(_attention(facts, code == "fallback"))
+    return Finding(True, f"A default context has {said}", attention, "attention" if attention else code)
+
+
+def _attention(facts: Facts, fallback: bool) -> Iterator[str]:
+    """What somebody should look after though default contexts have roots."""
+    yield from facts.findings
+    for name in facts.replaced:
+        yield f"somebody has put a function of their own in the place of ssl's {name}, after fallback-roots"
+    yield from facts.settings.problems if facts.settings is not None else ()
+    if not fallback:
+        return
+    for place in _meant(facts):
+        yield f"{place.origin}={place.path} {place.problem}"
+    for source, wrong in zip(facts.outcome.sources, facts.wrong, strict=False):
+        if source.problem:
+            yield source.problem
+        for number, what in zip(wrong, ("expired", "not yet valid", "not a CA's"), strict=True):
+            if number:
+                yield f"{where(source.kind, source.path)}: {count(number, 'certificate')} {what}"
+    if _is_old(facts):
+        yield f"certifi's roots are of {facts.certifi_date}, more than twelve months ago"
+
+
+def _meant(facts: Facts) -> list[Seen]:
+    """The places that somebody has named by a variable, and that yield nothing."""
+    return [place for place in facts.places if place.problem and place.origin in VARIABLES]
+
+
+def _is_old(facts: Facts) -> bool:
+    used = any(source.kind == "certifi" for source in facts.outcome.sources)
+    return used and facts.certifi_date is not None and datetime.date.today() - facts.certifi_date > datetime.timedelta(366)
 
 
 def _why_none(facts: Facts) -> str:
     state, outcome = facts.status.state, facts.outcome
-    origin = facts.settings.origins["disable"] if facts.settings is not None else ""
+    origin = _disabled_by(facts)
     if facts.verdict.code != "empty":
         return facts.verdict.reason
     if state == "disabled" or (outcome.code == "disabled" and origin == "FALLBACK_ROOTS_DISABLE"):
@@ -206,82 +102,107 @@ def _why_none(facts: Facts) -> str:
     if outcome.code == "disabled":
         return f"{origin} says disable = true; to switch fallback-roots on, take that line out"
     if state == "absent":
-        reason = "python -S reads no .pth file" if facts.no_site else "no .pth file of fallback-roots was read"
-        return f"fallback-roots is not armed here: {reason}; import fallback_roots.auto arms it"
+        return f"fallback-roots is not armed here: {facts.armed_by}; import fallback_roots.auto arms it"
     if state == "armed":
         return "fallback-roots waits for ssl, and something else has imported the ssl that is used here"
     return "; ".join([NOTHING[outcome.code], *outcome.problems])
 
 
-# ---------------------------------------------------------------- render
+def _disabled_by(facts: Facts) -> str:
+    return facts.settings.origins["disable"] if facts.settings is not None else ""
 
 
-def render(facts: Facts) -> list[str]:
-    """The report, line by line."""
-    lines = ["Interpreter", *(line for text in facts.interpreter for line in _item(text, 2))]
-    lines += [line for text in facts.findings for line in _item(f"! {text}", 2)]
-    lines += ["", "Hook", *_item(f"{facts.status.state}: {STATES[facts.status.state]}", 2)]
-    for name in facts.replaced:
-        lines += _item(f"! somebody has put a function of their own in the place of ssl's {name}, after fallback-roots", 2)
-    lines += ["", "Default load", f"  finds {_count(facts.found, 'certificate')}; it looks at"]
-    for place in facts.places:
-        lines += [f"  - {place.kind}, {place.origin}: {plain(place.path) or '(empty)'}", *_item(_state(place, facts.found), 6)]
-    lines += _item(f"{facts.verdict.code}: {facts.verdict.reason}", 2)
-    lines += _settings_lines(facts.settings) if facts.settings is not None else []
-    lines += ["", "Fallback" if _is_used(facts) else "Fallback (not used here)"]
-    return [*lines, *_fallback_lines(facts)]
+def suggest(facts: Facts, finding: Finding) -> tuple[Suggestion, ...]:
+    """At most three commands that may mend it, the most likely first."""
+    found = dict.fromkeys(_suggestions(facts, finding))  # each once
+    return tuple(found)[:3]
 
 
-def _settings_lines(settings: Settings) -> Iterator[str]:
-    yield from ("", "Settings")
-    for name, value in settings.values.items():
-        shown = str(value).lower() if isinstance(value, bool) else plain(value or "none")
-        yield f"  {name:<14} = {shown:<6} ({plain(settings.origins[name])})"
-    yield from ("", "Config files, lowest precedence first" if settings.files else "Config files: none is looked for")
-    for file in settings.files:
-        yield f"  - {file.origin}, {'there' if file.exists else 'not there'}: {plain(file.path)}"
-        for problem in file.problems:
-            yield from _item(f"! {problem}", 6)
-    of_files = {problem for file in settings.files for problem in file.problems}
-    for problem in settings.problems:
-        if problem not in of_files:
-            yield from _item(f"! {problem}", 2)
+def _suggestions(facts: Facts, finding: Finding) -> Iterator[Suggestion]:
+    pip = f"{shlex.quote(sys.executable)} -m pip install"
+    if not finding.has_roots:
+        yield from _towards_roots(facts, pip)
+    unhashed = [place for place in facts.places if place.what == "directory" and place.problem and "rehash" in place.problem]
+    if not facts.found and facts.verdict.code != "directory":
+        for place in unhashed:
+            yield Suggestion(
+                f"openssl rehash {shlex.quote(place.path)}", f"{place.path} holds certificates without hashed names."
+            )
+    for name in DEPENDENCIES:
+        if any(finding.startswith(f"{name} cannot be used") for finding in facts.findings):
+            yield Suggestion(f"{pip} --force-reinstall {name}", f"{name} is missing or damaged.")
+    if finding.has_roots and finding.attention:
+        yield from _towards_rest(facts, pip)
+    if facts.bundles and is_used(facts) and any(source.kind == "certifi" for source in facts.outcome.sources):
+        bundle = facts.bundles[0]
+        why = f"The operating system keeps roots in {bundle.path}, where this OpenSSL does not look."
+        yield Suggestion("fallback-roots config init --prefer-system", why)
 
 
-def _fallback_lines(facts: Facts) -> Iterator[str]:
-    outcome = facts.outcome
-    yield from _item("would load" if outcome.code == "loaded" else f"would load nothing: {NOTHING[outcome.code]}", 2)
-    for source in outcome.sources:
-        number = "an unknown number of roots" if source.certificates is None else _count(source.certificates, "root")
-        yield f"  - {_where(source.kind + ', ' + number, source.path, ': ')}"
-        yield from _item(f"! {source.problem}", 6) if source.problem else []
-    said = {source.problem for source in outcome.sources} | set(facts.settings.problems if facts.settings else ())
-    for problem in outcome.problems:
-        if problem not in said:
-            yield from _item(f"! {problem}", 2)
-    if facts.status.outcome is not None:
-        yield f"  in this process it has come to: {facts.status.outcome.code}"
+def _towards_roots(facts: Facts, pip: str) -> Iterator[Suggestion]:
+    """What may give default contexts roots, where they have none."""
+    state, outcome, verdict = facts.status.state, facts.outcome, facts.verdict.code
+    if verdict == "device" or (verdict == "empty" and outcome.code == "honored"):
+        names = [place.origin for place in facts.places if place.origin in VARIABLES]
+        yield Suggestion(f"unset {' '.join(dict.fromkeys(names))}", "They say that nothing is to be trusted.")
+    elif verdict != "empty":
+        return
+    elif state == "disabled" or (outcome.code == "disabled" and _disabled_by(facts) == "FALLBACK_ROOTS_DISABLE"):
+        yield Suggestion("unset FALLBACK_ROOTS_DISABLE", "It switches fallback-roots off.")
+    elif outcome.code == "disabled":
+        yield Suggestion("export FALLBACK_ROOTS_DISABLE=0", f"{_disabled_by(facts)} switches fallback-roots off.")
+    elif state == "absent" and facts.no_start_up_file and not facts.armed_by.endswith("site reads"):
+        yield Suggestion(f"{pip} --force-reinstall --no-deps fallback-roots", "Its start-up file is not where site reads it.")
+    elif outcome.code == "none":
+        yield _without("certifi", facts, "It chooses no roots at all.")
+    elif outcome.code == "broken":
+        for source in outcome.sources:
+            if source.kind == "capath" and source.path and _surroundings.unhashed_files(source.path):
+                yield _rehash(source.path)
+            if source.kind in ("cafile", "capath"):
+                yield _without(source.kind, facts, f"{source.problem}.")
+        if any(source.kind == "certifi" for source in outcome.sources):
+            yield Suggestion(f"{pip} --force-reinstall certifi", "certifi is missing or damaged.")
+    elif outcome.code == "fault":
+        yield from _away_with_faults(facts)
 
 
-def _state(place: _places.Place, found: int) -> str:
-    # `_places` describes what is left to say after a load that found nothing.
-    if found and place.kind == "file" and place.state == _places.IN_EFFECT:
-        return "in effect: holds certificates"
-    return f"{place.state}: {place.why}"
+def _rehash(path: str) -> Suggestion:
+    return Suggestion(f"openssl rehash {shlex.quote(path)}", f"{path} holds certificates without hashed names.")
 
 
-def _where(what: str, path: str | None, before: str = " ") -> str:
-    return f"{what}{before}{plain(path)}" if path else what
+def _without(key: str, facts: Facts, why: str) -> Suggestion:
+    """What takes setting `key` back, or puts certifi beside it where a file says it."""
+    origin = facts.settings.origins[key] if facts.settings is not None else ""
+    if origin.startswith("FALLBACK_ROOTS_"):
+        return Suggestion(f"unset {origin}", why)
+    return Suggestion("export FALLBACK_ROOTS_CERTIFI=1", f"{why} This loads certifi's roots until {origin} is mended.")
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _away_with_faults(facts: Facts) -> Iterator[Suggestion]:
+    settings = facts.settings
+    for file in settings.files if settings is not None else ():
+        if file.problems and file.origin.startswith("FALLBACK_ROOTS_"):
+            yield Suggestion(f"unset {file.origin}", f"{file.problems[0]}.")
+        elif file.problems:
+            path = shlex.quote(file.path)
+            yield Suggestion(f"mv {path} {path}.off", f"{file.problems[0]}. This takes the file away until it is mended.")
+    for problem in settings.problems if settings is not None else ():
+        variable = problem.partition("=")[0].partition(":")[0]
+        if variable.startswith("FALLBACK_ROOTS_"):
+            yield Suggestion(f"unset {shlex.quote(variable)}", f"{problem}.")
 
 
-def _item(text: str, indent: int = 0) -> list[str]:
-    """`text` on lines as wide as its words allow, those after the first a bit further in."""
-    first, others = " " * indent, " " * (indent + 2 if indent else 0)
-    wrapper = textwrap.TextWrapper(
-        WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
-    )
-    return wrapper.wrap(plain(text))
+def _towards_rest(facts: Facts, pip: str) -> Iterator[Suggestion]:
+    """What may mend what needs attention beside the roots that there are."""
+    yield from _away_with_faults(facts)
+    origins = facts.settings.origins if facts.settings is not None else {}
+    for source in facts.outcome.sources if facts.outcome.code == "loaded" else ():
+        origin = origins.get(source.kind, "")
+        if source.problem and source.certificates == 0 and origin.startswith("FALLBACK_ROOTS_"):
+            yield Suggestion(f"unset {origin}", f"{source.problem}.")
+    names = dict.fromkeys(place.origin for place in _meant(facts))
+    if names and is_used(facts):
+        yield Suggestion(f"unset {' '.join(names)}", f"There are no certificates behind {' and '.join(names)}.")
+    if _is_old(facts):
+        yield Suggestion(f"{pip} --upgrade certifi", f"certifi's roots are of {facts.certifi_date}.")

@@ -1,0 +1,306 @@
+"""Tier 4: what a doctor looks at besides the hook's own facts; imports site and ssl, and what it looks for where it is found.
+
+What lives here: start-up files, the kinds of places and sources, the operating system's bundles, and who else is in ``ssl``.
+What must not: judgements, and anything that changes what it looks at.
+"""
+
+import _ssl
+import datetime
+import importlib.util
+import os
+import site
+import ssl
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .. import _places, _sources, _watch
+from .._sources import Source
+
+# Those that do not ask ssl for its defaults, by their own documentation, and what to set for them.
+LIBRARIES = {
+    "botocore": "AWS_CA_BUNDLE",
+    "grpc": "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "httpx": "SSL_CERT_FILE",
+    "pip": "PIP_CERT",
+    "requests": "REQUESTS_CA_BUNDLE",
+}
+# Where those who change what Python trusts put themselves, and the modules whose these things are.
+ATTRIBUTES = {
+    "ssl": (
+        "SSLContext",
+        "SSLContext.load_default_certs",
+        "SSLContext.load_verify_locations",
+        "SSLContext.set_default_verify_paths",
+        "SSLContext.wrap_socket",
+        "SSLContext.wrap_bio",
+        "SSLSocket",
+        "create_default_context",
+        "_create_default_https_context",
+        "get_default_verify_paths",
+    ),
+    "certifi": ("where", "contents"),
+}
+CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer")
+
+
+class Seen(NamedTuple):
+    """A place of the default load: where it comes from, what kind of thing is there, and what it yields.
+
+    `what`: missing, empty (no path), file, directory, dangling link, device, uri or store. `state` and `why`: as those of
+    a `_places.Place`. `certificates`: in a file or a store, or a directory's hashed names; None where it cannot be counted.
+    """
+
+    kind: str
+    origin: str
+    path: str
+    what: str
+    state: str
+    why: str
+    certificates: int | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why it yields nothing."""
+        return None if self.state == _places.IN_EFFECT else self.why
+
+
+class Bundle(NamedTuple):
+    """Where an operating system keeps roots, whose place that is, and how many are there."""
+
+    path: str
+    system: str
+    certificates: int | None
+
+
+class Other(NamedTuple):
+    """An attribute that is not what the standard library or certifi put there, and the module whose it is."""
+
+    attribute: str
+    owner: str
+
+
+class Roots(NamedTuple):
+    """What is wrong with the roots of a source, as numbers."""
+
+    expired: int = 0
+    not_yet_valid: int = 0
+    not_ca: int = 0
+
+
+# ---------------------------------------------------------------- the hook
+
+
+def armed_by() -> str | None:
+    """The start-up file that arms this interpreter; None if only an import of ``fallback_roots.auto`` can have done it."""
+    if not sys.flags.no_site:
+        for path in start_up_files():
+            return path
+    for name in ("sitecustomize", "usercustomize"):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and _mentions_us(file):
+            return str(file)
+    return None
+
+
+def start_up_files() -> Iterator[str]:
+    """The start-up files of ours in the directories that site reads."""
+    names = ["fallback_roots.pth"]
+    if sys.version_info >= (3, 15):
+        names.insert(0, "fallback_roots.start")  # and then site reads no .pth of that name (PEP 829)
+    for directory in site_directories():
+        for name in names:
+            if os.path.isfile(os.path.join(directory, name)):
+                yield os.path.join(directory, name)
+
+
+def site_directories() -> list[str]:
+    """The directories whose start-up files site reads."""
+    users = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    return [*site.getsitepackages(), *users]
+
+
+def why_absent() -> str:
+    """Why no start-up file has armed this interpreter."""
+    home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if sys.flags.no_site:
+        return "python -S reads no .pth file"
+    if next(start_up_files(), None):
+        return "its start-up file was read, and it has been taken off or has failed since"
+    if os.path.isfile(os.path.join(home, "fallback_roots.pth")):
+        if site.ENABLE_USER_SITE is not True and home == site.getusersitepackages():
+            return f"{home} is the user's, and this interpreter ignores it (python -s or -I)"
+        return f"{home} is not a directory whose .pth files site reads"
+    return "no .pth file of fallback-roots was read"
+
+
+def _mentions_us(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return b"fallback_roots" in file.read(100_000)
+    except OSError:
+        return False
+
+
+# ---------------------------------------------------------------- places and roots
+
+
+def seen(place: _places.Place, found: int) -> Seen:
+    """`place` as a person would describe it, after a default load that found so many certificates."""
+    kind, origin, path, state, why = place.kind, place.origin, place.path, place.state, place.why
+    what, certificates = _what(path), None
+    try:
+        if what == "directory" and kind == "directory":
+            certificates = _places.hashed_entries(path)
+        elif what == "file" and kind == "file":
+            certificates = _certificates(path)
+    except OSError:
+        pass
+    if what == "dangling link":
+        why = f"is a link to {_target(path)}, which does not exist"
+    elif kind == "directory" and what == "directory" and state == _places.NOTHING:
+        unhashed = unhashed_files(path)
+        if unhashed:
+            why += f", but {unhashed} with certificates (openssl rehash makes the names)"
+    elif kind == "file" and state == _places.IN_EFFECT and found:
+        why = "holds certificates"  # `_places` describes what is left to say after a load that found nothing
+    return Seen(kind, origin, path, what, state, why, certificates)
+
+
+def stores() -> Iterator[Seen]:
+    """The certificate stores of Windows that a default load reads."""
+    for name in ("CA", "ROOT") if os.name == "nt" else ():
+        number = len(ssl.enum_certificates(name))  # type: ignore[attr-defined,unused-ignore]  # Windows alone has it
+        state, why = (_places.IN_EFFECT, "holds certificates") if number else (_places.NOTHING, "is empty")
+        yield Seen("store", "windows", name, "store", state, why, number)
+
+
+def _what(path: str) -> str:
+    try:
+        if not path:
+            return "empty"
+        if _places.URI.match(path):
+            return "uri"
+        if os.path.islink(path) and not os.path.exists(path):
+            return "dangling link"
+        if os.path.isdir(path):
+            return "directory"
+        if os.path.isfile(path):
+            return "file"
+        return "device" if os.path.lexists(path) else "missing"
+    except ValueError:  # a NUL
+        return "missing"
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return "a place that cannot be read"
+
+
+def _certificates(path: str) -> int:
+    context = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(path)
+    except _ssl.SSLError:
+        return 0
+    return int(context.cert_store_stats()["x509"])
+
+
+def unhashed_files(path: str) -> int:
+    """How many files in directory `path` look like certificates and have no hashed name."""
+    try:
+        return sum(name.endswith(CERTIFICATE_SUFFIXES) for name in os.listdir(path))
+    except OSError:
+        return 0
+
+
+def system_bundles() -> Iterator[Bundle]:
+    """The places where operating systems keep roots that hold some here; a file that others link to comes once."""
+    known = set()
+    for path, system in (*_sources.SYSTEM_BUNDLES, *_sources.SYSTEM_DIRECTORIES):
+        real = os.path.realpath(path)
+        if real in known or not os.path.exists(path):
+            continue
+        known.add(real)
+        try:
+            number = _places.hashed_entries(path) if os.path.isdir(path) else _certificates(path)
+        except OSError:
+            continue
+        if number != 0:
+            yield Bundle(path, system, number)
+
+
+def roots_of(source: Source) -> Roots:
+    """What is wrong with the roots that `source` gives; nothing is known of a directory's, which nobody has read."""
+    if source.kind == "certifi":
+        found = _sources.certifi()
+    elif source.path is not None and os.path.isfile(source.path):
+        found = _sources.bundle(source.kind, source.path)
+    else:
+        return Roots()
+    context = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
+    _sources.load_one(context, found)
+    now, stats = time.time(), context.cert_store_stats()
+    certificates: list[dict[str, Any]] = context.get_ca_certs()
+    return Roots(
+        sum(ssl.cert_time_to_seconds(certificate["notAfter"]) < now for certificate in certificates),
+        sum(ssl.cert_time_to_seconds(certificate["notBefore"]) > now for certificate in certificates),
+        stats["x509"] - stats["x509_ca"],
+    )
+
+
+def certifi_date() -> datetime.date | None:
+    """The date that the version of certifi is, where it is imported."""
+    try:
+        year, month, day = (int(part) for part in sys.modules["certifi"].__version__.split(".")[:3])
+        return datetime.date(year, month, day)
+    except Exception:  # missing, damaged, or an operating system's with a version of its own
+        return None
+
+
+# ---------------------------------------------------------------- others
+
+
+def others(site_of_ours: _watch.Site) -> Iterator[Other]:
+    """Whoever else has put something of theirs into ssl or certifi."""
+    ours = {id(thing) for thing in site_of_ours.placed.values()}
+    for name, attributes in ATTRIBUTES.items():
+        module = sys.modules.get(name)
+        for attribute in attributes if module is not None else ():
+            thing: Any = module
+            for part in attribute.split("."):
+                thing = getattr(thing, part, None)
+            for owner in _owners(thing, ours):
+                if owner.partition(".")[0].lstrip("_") not in (name, "fallback_roots"):
+                    yield Other(f"{name}.{attribute}", owner)
+    if ssl._create_default_https_context is ssl._create_unverified_context:
+        yield Other("ssl._create_default_https_context", "ssl._create_unverified_context, which verifies nothing")
+
+
+def _owners(thing: Any, ours: set[int]) -> Iterator[str]:
+    """The modules of `thing` and of what it is wrapped around."""
+    for _ in range(20):  # nobody's chain is longer, and one that bites its tail ends
+        if thing is None:
+            return
+        if id(thing) not in ours:
+            wrapper = getattr(thing, "_self_wrapper", None)  # wrapt's wrappers pass for what they wrap
+            theirs: Any = wrapper or thing
+            owner = getattr(theirs, "__globals__", {}).get("__name__") or getattr(theirs, "__module__", None)
+            if owner is None:  # a method in C
+                owner = getattr(getattr(thing, "__objclass__", None), "__module__", None)
+            if isinstance(owner, str):
+                yield owner
+        thing = getattr(thing, "__wrapped__", None)
+
+
+def libraries() -> Iterator[str]:
+    """Those of `LIBRARIES` that are installed."""
+    for name in LIBRARIES:
+        try:
+            if name in sys.modules or importlib.util.find_spec(name) is not None:
+                yield name
+        except (ImportError, ValueError):  # a stub without a spec
+            continue
