@@ -58,7 +58,7 @@ class Settings(NamedTuple):
     problems: tuple[str, ...]
 
 
-def _raised(environ: "Mapping[str, str]", problems: list[str]) -> bool:
+def raised_privileges(environ: "Mapping[str, str]", problems: list[str]) -> bool:
     """Whether environment and user have no say, as with OpenSSL's own variables."""
     try:
         return _places.raised_privileges()
@@ -270,7 +270,7 @@ def _shortened(text: str, length: int = 97) -> str:
 def read(environ: "Mapping[str, str]" = os.environ) -> Settings:
     """Read all places and merge them. Faults are in the result; an error that may pass (EMFILE, no memory) is raised."""
     problems: list[str] = []
-    raised = _raised(environ, problems)
+    raised = raised_privileges(environ, problems)
     values = {name: key.default for name, key in KEYS.items()}
     origins = dict.fromkeys(KEYS, "default")
     files = []

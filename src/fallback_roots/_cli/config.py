@@ -1,0 +1,213 @@
+"""Tier 4: ``fallback-roots config``; imports `_settings` and `_sources`.
+
+What lives here: where settings come from, what they are, whether they are sound, and a file that says what is chosen. What must
+not: any rule of theirs, which `_settings` and `_sources` have.
+"""
+
+import _ssl
+import argparse
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .. import _settings, _sources
+from .._say import plain
+from .._settings import KEYS, PREFIX, File, Settings
+from .._sources import Source
+from ..errors import FallbackRootsError
+from ._config_file import file_text, write
+from ._text import count, item, say, say_json
+
+VARIABLE = PREFIX + "CONFIG"
+ORIGINS = {"user": "user", "site": "site", "env": "environment"}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the subcommand says; returns the exit code."""
+    return {"path": _path, "show": _show, "init": _init, "check": _check}[options.config_command](options)
+
+
+def _path(_: argparse.Namespace) -> int:
+    settings = _settings.read()
+    raised = _settings.raised_privileges(os.environ, [])
+    lines = [*_file_lines(settings.files)]
+    read = {file.path for file in settings.files}
+    aside = [place for place in _settings.places(_foreign(), raised, []) if place[0] not in read]
+    if aside:
+        lines += ["", f"Not read, because {VARIABLE} is set"]
+        lines += [_place_line(path, origin) for path, origin in aside]
+    lines += ["", "Variables, above all files" if any(map(_is_ours, os.environ)) else "Variables: none is set"]
+    for name in filter(_is_ours, sorted(os.environ)):
+        silent = raised and name != PREFIX + "DISABLE"
+        why = " (has no say: the process has raised privileges)" if silent else ""
+        lines += _marked("-", f"{name}={os.environ[name]}{why}", 2)
+    say("\n".join([*lines, *_other_faults(settings)]))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    settings = _settings.read()
+    if options.json:
+        values = {name: {"value": value, "origin": settings.origins[name]} for name, value in settings.values.items()}
+        files = [file._replace(exists=_is_there(file.path))._asdict() for file in settings.files]
+        say_json({"schema_version": 1, "settings": values, "config_files": files, "problems": settings.problems})
+    else:
+        say("\n".join(_settings_lines(settings)))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    if options.file is None:
+        settings = _settings.read()
+    else:
+        path = _absolute(options.file)
+        settings = _settings.read({VARIABLE: path})
+        if any(file.path != path for file in settings.files):
+            raise FallbackRootsError(f"with raised privileges {VARIABLE} has no say, so no file can be checked alone")
+    values = dict(settings.values)
+    if settings.problems and settings.origins["certifi"] == "default":
+        values["certifi"] = False  # it is not known whether it is chosen
+    sources = _loaded(values)
+    problems = list(settings.problems)
+    for source in sources:
+        if source.problem:
+            origin = settings.origins[source.kind]
+            problems.append(source.problem + (f"; {source.kind} is set by {origin}" if origin != "default" else ""))
+    for problem in problems:
+        say("\n".join(_marked("!", problem)))
+    say("\n".join(item(f"{count(len(problems), 'fault')}." if problems else f"No fault: {_effect(settings, sources)}.")))
+    return 1 if problems else 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    chosen = {name: value for name in KEYS if (value := getattr(options, name)) is not None}
+    chosen.update({name: _absolute(value) for name, value in chosen.items() if KEYS[name].type == "path"})
+    text, path = file_text(chosen), _place(options.place)
+    sources = _loaded({**dict.fromkeys(KEYS), **chosen})
+    broken = [str(source.problem) for source in sources if source.certificates == 0]
+    if broken and not options.force:
+        raise FallbackRootsError(plain("; ".join([*broken, "nothing is written (--force writes it all the same)"])))
+    try:
+        write(path, text, options.force)
+    except FileExistsError:
+        raise FallbackRootsError(plain(f"{path}: is there already (--force writes over it)")) from None
+    except OSError as error:
+        raise FallbackRootsError(plain(f"{path}: cannot be written ({error.strerror})")) from None
+    settings = _settings.read()
+    lines = [f"Written: {plain(path)}"]
+    for remark in [*(source.problem for source in sources if source.problem), *_overrides(path, chosen, settings)]:
+        lines += _marked("!", remark)
+    say("\n".join([*lines, "", *_settings_lines(settings)]))
+    return 1 if settings.problems else 0
+
+
+# ---------------------------------------------------------------- places and sources
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX)
+
+
+def _foreign() -> dict[str, str]:
+    """The environment without our variables."""
+    return {name: value for name, value in os.environ.items() if not _is_ours(name)}
+
+
+def _absolute(path: str) -> str:
+    """`path` from the current directory; a ``..`` stays, since behind a link it leads elsewhere than its text says."""
+    return str(Path(os.path.expanduser(path)).absolute())  # no shell expands --cafile=~/ca.pem
+
+
+def _is_there(path: str) -> bool:
+    """Whether anything is at `path`, or may be; to the settings' reader, a file that a variable names always is."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _place(name: str) -> str:
+    """Where the config file `name` (user, site, env) is: of several that of the highest precedence."""
+    problems: list[str] = []
+    raised = _settings.raised_privileges({}, problems)
+    places = _settings.places(_foreign(), raised, problems)
+    paths = [path for path, origin in places if origin == ORIGINS[name]]
+    if not paths:
+        why = "the process has raised privileges" if raised else "its directory is not an absolute path"
+        raise FallbackRootsError(plain("; ".join(problems) or f"there is no place for --{name}, since {why}"))
+    return paths[-1]
+
+
+def _loaded(values: dict[str, Any]) -> tuple[Source, ...]:
+    """The sources that `values` name, as loaded into a context of our own."""
+    return _sources.load_all(_ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT), list(_sources.named(values)))
+
+
+# ---------------------------------------------------------------- what is said
+
+
+def _marked(mark: str, text: str, indent: int = 0) -> list[str]:
+    """`text` as an `item` behind a `mark`, which is never alone on a line, however long the first word is."""
+    first, *others = item(text, indent + 2)
+    return [f"{' ' * indent}{mark} {first.lstrip()}", *others]
+
+
+def _settings_lines(settings: Settings) -> Iterator[str]:
+    yield "Settings"
+    for name, value in settings.values.items():
+        shown = str(value).lower() if isinstance(value, bool) else value or "none"
+        yield from item(f"{name:<13} = {shown} ({settings.origins[name]})", 2)
+    yield ""
+    yield from _file_lines(settings.files)
+    yield from _other_faults(settings)
+    if settings.problems or settings.values["disable"]:
+        yield from ("", *item(f"In effect: {_effect(settings, ())}."))
+
+
+def _file_lines(files: Iterable[File]) -> Iterator[str]:
+    yield "Config files, lowest precedence first" if files else "Config files: none is read"
+    for file in files:
+        yield _place_line(file.path, file.origin)
+        for problem in file.problems:
+            yield from _marked("!", problem, 6)
+
+
+def _place_line(path: str, origin: str) -> str:
+    return f"  - {origin}, {'there' if _is_there(path) else 'not there'}: {plain(path)}"
+
+
+def _other_faults(settings: Settings) -> Iterator[str]:
+    """Those that no file has."""
+    of_files = {problem for file in settings.files for problem in file.problems}
+    for problem in settings.problems:
+        if problem not in of_files:
+            yield from _marked("!", problem, 2)
+
+
+def _effect(settings: Settings, sources: tuple[Source, ...]) -> str:
+    """What comes of `settings`, whose `sources` are these."""
+    if settings.values["disable"]:
+        return f"{settings.origins['disable']} switches fallback-roots off"
+    if settings.problems:
+        return "nothing is loaded while there is a fault"
+    parts = []
+    for kind, path, certificates, _ in sources:
+        number = "an unknown number of certificates" if certificates is None else count(certificates, "certificate")
+        parts.append(f"{kind}{f' {path}' if path else ''} ({number})")
+    named = " and ".join(parts) or "nothing, since no source is chosen"
+    return f"the fallback is {'what the operating system keeps, or else ' if settings.values['prefer_system'] else ''}{named}"
+
+
+def _overrides(path: str, chosen: Iterable[str], settings: Settings) -> Iterator[str]:
+    """What keeps the file at `path` from having its way with what is `chosen` in it."""
+    files = {file.path: file for file in settings.files}
+    if path not in files:
+        yield f"{VARIABLE} is set, so this file is not read"
+    elif not files[path].problems:
+        for name in chosen:
+            if settings.origins[name] != path:
+                yield f"{name} is set by {settings.origins[name]}, which has precedence over this file"
