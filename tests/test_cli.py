@@ -1,7 +1,9 @@
 """The command line: what it takes, its exit codes, and the shell's habits around it."""
 
 import io
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,11 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import NO_CAS, environment, python
+import trustme
+from conftest import Server
+from cryptography import x509
+from support import NO_CAS, ROOT, environment, python
 
 import fallback_roots
 from fallback_roots import _cli
-from fallback_roots._cli import doctor
+from fallback_roots._cli import _text, doctor
 
 HEALTHY_OR_NOT = [({}, 0), ({"FALLBACK_ROOTS_DISABLE": "1"}, 1)]
 MODULE = [sys.executable, "-m", "fallback_roots"]
@@ -39,14 +44,23 @@ def test_help_has_every_command_and_exit_code(capsys: pytest.CaptureFixture[str]
     assert _cli.main(["--help"]) == 0
     said = capsys.readouterr().out
     assert all(f"\n    {name} " in said for name in _cli.COMMANDS)
-    assert all(f"{code}  {meaning}\n" in said for code, meaning in _cli.EXIT_CODES.items())
+    assert all(f" {code}  {meanings[0]}\n" in said for code, meanings in _cli.EXIT_CODES.items())
+    assert all(f"  {meaning}\n" in said for meanings in _cli.EXIT_CODES.values() for meaning in meanings)
+    assert all(f"\n  {command.example}\n" in said for command in _cli.COMMANDS.values())
+
+
+def test_the_exit_codes_of_the_documentation() -> None:
+    """The page has the table of the code."""
+    page = (ROOT / "docs" / "doctor-command.md").read_text(encoding="utf-8")
+    table = page.partition("| code | |\n| --- | --- |\n")[2].partition("\n\n")[0]
+    assert table.splitlines() == [f"| {code} | {'; '.join(meanings)} |" for code, meanings in _cli.EXIT_CODES.items()]
 
 
 @pytest.mark.parametrize("command", _cli.COMMANDS)
 def test_each_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """--help of a command ends in a line that can be typed."""
     assert _cli.main([command, "--help"]) == 0
-    assert capsys.readouterr().out.endswith(f"example: fallback-roots {command}\n")
+    assert capsys.readouterr().out.endswith(f"example: {_cli.COMMANDS[command].example}\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], *([command, "--help"] for command in _cli.COMMANDS)])
@@ -115,7 +129,7 @@ def test_a_full_disk() -> None:
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl-C gives 130 and not a word."""
 
-    def interrupt() -> int:
+    def interrupt(_: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(doctor, "run", interrupt)
@@ -167,12 +181,35 @@ def test_what_the_encoding_does_not_have(encoding: str, expected: str, monkeypat
     """A character that standard output cannot encode is escaped, the others are not."""
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
     monkeypatch.setattr(sys, "stdout", out)
-    _cli.say("\u00e9 \u20ac")
+    _text.say("\u00e9 \u20ac")
     assert out.buffer.getvalue().decode(encoding) == expected
 
 
 def test_an_output_without_an_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     """An object in the place of standard output need not have an encoding."""
     monkeypatch.setattr(sys, "stdout", out := io.StringIO())
-    _cli.say("x")
+    _text.say("x")
     assert out.getvalue() == "x\n"
+
+
+def test_from_the_error_to_the_cure(server: Server, ca: trustme.CA, ca_file: Path, tmp_path: Path) -> None:
+    """A company's CA is missing: check names it and the line that puts it in, and after that line check verifies."""
+    env = {**NO_CAS, "HOME": str(tmp_path), "PYTHONIOENCODING": "utf-8"}
+    command = ("-m", "fallback_roots")
+    off = python(*command, "doctor", env={**env, "FALLBACK_ROOTS_DISABLE": "1"})
+    assert (off.returncode, "    unset FALLBACK_ROOTS_DISABLE\n" in off.stdout) == (1, True)
+    on = python(*command, "doctor", env=env)
+    assert (on.returncode, " roots, from certifi " in " ".join(on.stdout.split())) == (0, True)
+
+    before = python(*command, "check", f"localhost:{server.port}", "--json", env=env)
+    facts = json.loads(before.stdout)
+    subject = x509.load_pem_x509_certificate(ca.cert_pem.bytes()).subject
+    (unit,) = subject.get_attributes_for_oid(x509.NameOID.ORGANIZATIONAL_UNIT_NAME)
+    assert (before.returncode, facts["cause"], unit.value in facts["cause_text"]) == (1, "unknown_root", True)
+    line = facts["suggestions"][0]["command"]
+    assert line.startswith("fallback-roots config init --cafile /path/to/ca.pem")
+    words = shlex.split(line.replace("/path/to/ca.pem", str(ca_file)))[1:]
+    assert python(*command, *words, env=env).returncode == 0
+    after = python(*command, "check", f"localhost:{server.port}", "--json", env=env)
+    facts = json.loads(after.stdout)
+    assert (after.returncode, facts["verified"], facts["root"]["source"]) == (0, True, "cafile")

@@ -549,9 +549,9 @@ EVERYTHING = _facts.Facts(
     verdict=_detect.Verdict("empty", "the default load found no certificate, and no certificate directory is in effect"),
     places=(
         _surroundings.Seen(
-            "file", "SSL_CERT_FILE", PATHS["SSL_CERT_FILE"], "missing", "nothing", "cannot be read (No such file)"
+            "file", "SSL_CERT_FILE", "/etc/ssl/nowhere.pem", "missing", "nothing", "cannot be read (No such file)"
         ),
-        _surroundings.Seen("directory", "compiled-in", PATHS["compiled-in"], "directory", "nothing", "has no hashed name", 0),
+        _surroundings.Seen("directory", "compiled-in", "/usr/lib/ssl/certs", "directory", "nothing", "has no hashed name", 0),
     ),
     settings=Settings(
         {"cafile": "/home/ann/corp.pem", "certifi": True, "disable": False},
