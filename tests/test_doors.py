@@ -645,3 +645,11 @@ def test_a_class_that_took_the_contexts_place_before_us(monkeypatch: pytest.Monk
     assert roots(loaded(copied.ssl.base(ssl.PROTOCOL_TLS_CLIENT))) == 1
     assert roots(copied.ssl.create_default_context()) == 1
     assert copied.site.owner is copied.ssl.base
+
+
+def test_nobody_finds_ssl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no other finder knows ssl, ours knows nothing of it, either."""
+    finder = auto.Finder()
+    monkeypatch.setattr(sys, "meta_path", [finder])
+    assert _watch.find_spec(finder, "ssl", None, None) is None
+    assert finder.asking == set()

@@ -20,7 +20,7 @@ from support import NO_CAS, output, python
 from test_doors import Copy, copied_ssl, roots
 
 import fallback_roots
-from fallback_roots import _fallback, _settings, _sources, _watch, auto
+from fallback_roots import _detect, _fallback, _settings, _sources, _watch, auto
 
 CERTIFI = certifi.contents().count("BEGIN CERTIFICATE")
 GONE = "cannot be read (No such file or directory)"
@@ -442,6 +442,60 @@ def test_a_fault_of_ours(copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: 
     assert caplog.messages[0].endswith("; ZeroDivisionError: division by zero")
     assert copied.hook.outcome.code == "fault"
     assert roots(copied.ssl.create_default_context()) == 1
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_certifi_that_was_asked_for(
+    asked: bool, copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a source is broken that somebody chose, it is told who did and what was expected; of no other source."""
+    set_variables(monkeypatch, {"FALLBACK_ROOTS_CERTIFI": "1"} if asked else {"FALLBACK_ROOTS_CAFILE": None})
+    monkeypatch.setitem(sys.modules, "certifi", None)
+    assert roots(copied.ssl.create_default_context()) == asked  # the cafile, which is sound
+    blame = "; certifi is set by FALLBACK_ROOTS_CERTIFI (expected its roots)" if asked else ""
+    assert f"{blame}; certifi: cannot be imported" in caplog.text
+    assert caplog.text.count("is set by") == asked
+
+
+@pytest.mark.parametrize(("problems", "level"), [((), "INFO"), (("half of it",), "WARNING")])
+def test_the_level_of_a_record(problems: tuple[str, ...], level: str, copied: Copy, caplog: pytest.LogCaptureFixture) -> None:
+    """Where nobody has set a variable of OpenSSL's, a record is a WARNING if something is wrong, and else none."""
+    with caplog.at_level(logging.DEBUG):
+        _fallback._tell(copied.site, _fallback.Outcome("loaded", problems=problems), _detect.Verdict("empty", "nothing there"))
+    assert [record.levelname for record in caplog.records] == [level]
+
+
+def test_roots_that_are_in_no_file() -> None:
+    """Of a source that has no path none is told."""
+    outcome = _fallback.Outcome("loaded", (_sources.Source("certifi", None, 3),))
+    sentence = _fallback._sentence(outcome, _detect.Verdict("empty", "nothing there"), [])
+    assert sentence == f"{NOTHING_FOUND}loaded 3 roots from certifi"
+
+
+def test_what_a_fallback_may_import() -> None:
+    """Ourselves, what we depend on, and the standard library."""
+    needed = ["fallback_roots", "certifi.core", "wrapt", "platformdirs.unix", "tomli", "json.decoder"]
+    assert _fallback._needed((*needed, "somebody.else")) == needed
+
+
+def test_a_path_of_several_lines(copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A record is one line, whatever is in a path."""
+    monkeypatch.setenv("FALLBACK_ROOTS_CAFILE", "/nonexistent/a\nb\rc")
+    assert roots(copied.ssl.create_default_context()) == 0
+    assert "; /nonexistent/a\\nb\\rc: cannot be read" in caplog.messages[0]
+
+
+def test_a_bad_certificate_of_the_systems(
+    copied: Copy, ca_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the system's bundle it is told what is wrong with it, and no setting is blamed."""
+    bundle = tmp_path / "system.pem"
+    bundle.write_text(f"{ca_file.read_text()}\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    monkeypatch.setattr(_sources, "SYSTEM_BUNDLES", ((str(bundle), "x"),))
+    monkeypatch.setenv("FALLBACK_ROOTS_PREFER_SYSTEM", "1")
+    assert roots(copied.ssl.create_default_context()) == 1
+    assert f"{bundle}: 1 of 2 certificates cannot be loaded" in caplog.text
+    assert "is set by" not in caplog.text
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, SystemExit, GeneratorExit])

@@ -6,6 +6,7 @@ import inspect
 import os
 import pickle
 import pydoc
+import sys
 import types
 import typing
 import weakref
@@ -19,7 +20,7 @@ import wrapt
 from support import NO_CAS, output
 from test_doors import Copy, copied_ssl, roots
 
-from fallback_roots import _patch, _watch
+from fallback_roots import _patch, _watch, auto
 
 DOORS = ("load_default_certs", "create_default_context")
 PICKLERS: dict[str, tuple[Callable[..., bytes], Callable[[bytes], Any]]] = {
@@ -78,6 +79,7 @@ def test_pickling(pickler: str, protocol: int, pair: Pair) -> None:
     assert loads(pickled) is pair.placed
     assert b"fallback_roots" not in pickled
     assert b"wrapt" not in pickled
+    assert b"pkgutil" not in pickled
 
 
 def test_copying(pair: Pair) -> None:
@@ -405,6 +407,19 @@ print(type(sys.modules["ssl"].create_default_context).__name__, fallback_roots.s
     assert output("-c", "import sys, fallback_roots\n" + program, env=NO_CAS).splitlines() == ["False", "Wrapper patched"]
 
 
+def test_install_after_somebodys_finder_gave_ssl() -> None:
+    """install() takes position in an ssl that a finder before ours has given, so that nothing has told us of it."""
+    program = """
+import importlib.machinery, sys, fallback_roots
+sys.meta_path.insert(0, importlib.machinery.PathFinder)
+import ssl
+print(type(ssl.create_default_context).__name__, fallback_roots.status().state)
+fallback_roots.install()
+print(type(ssl.create_default_context).__name__, fallback_roots.status().state)
+"""
+    assert output("-c", program, env=NO_CAS).splitlines() == ["function armed", "Wrapper patched"]
+
+
 def test_install_where_it_is_disabled(run: Callable[..., list[str]]) -> None:
     """Where FALLBACK_ROOTS_DISABLE says so install() does nothing, and uninstall() has nothing to take off."""
     program = """
@@ -671,3 +686,53 @@ print([type(thing).__name__ for thing in gc.get_objects()].count("RLock"))
 """
     ours, bare = (output("-c", program, env={"FALLBACK_ROOTS_DISABLE": off}) for off in ("", "1"))
     assert ours == bare
+
+
+class Lock:
+    """Stands in the place of the fallback's lock, and tells whether it is held."""
+
+    held = False
+
+    def __enter__(self) -> None:
+        self.held = True
+
+    def __exit__(self, *_: object) -> None:
+        self.held = False
+
+
+@pytest.mark.parametrize("change", ["wrap", "uninstall"])
+def test_no_layer_changes_amid_a_load(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wrappers go in, and everything comes off, while the fallback's lock is held."""
+    copied, lock, held = copied_ssl(monkeypatch), Lock(), []
+
+    class Owner(type(copied.ssl)):  # type: ignore[misc]  # the module's own class
+        def __setattr__(self, name: str, value: Any) -> None:
+            held.append(lock.held)
+            super().__setattr__(name, value)
+
+    copied.hook._locks["lock"] = lock
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path[:1])  # of this hook alone
+    copied.ssl.__class__ = Owner
+    if change == "wrap":
+        _patch.wrap(copied.site)
+    else:
+        _patch.uninstall()
+    assert (held, lock.held) == ([True], False)
+
+
+def test_uninstall_of_two_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every finder is taken off with what it has placed, one behind another that has seen no ssl, too."""
+    copied = copied_ssl(monkeypatch)
+    monkeypatch.setattr(sys, "meta_path", [auto.Finder(), sys.meta_path[0]])
+    _patch.uninstall()
+    assert (sys.meta_path, copied.hook.off) == ([], True)
+
+
+def test_an_interrupt_passes_uninstall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is the user's is raised, also where wrapt looks for us under somebody's wrapper."""
+    copied = copied_ssl(monkeypatch)
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path[:1])
+    monkeypatch.setattr(wrapt, "unwrap_object", mock.Mock(side_effect=KeyboardInterrupt), raising=False)
+    copied.ssl.create_default_context = print
+    with pytest.raises(KeyboardInterrupt):
+        _patch.uninstall()

@@ -426,6 +426,17 @@ def test_a_hashed_directory_verifies(
         assert len(held(context)) == 1
 
 
+def test_a_hashed_directory_verifies_beside_a_bundle(hashed_directory: Path, server: Server, world: World) -> None:
+    """A bundle that is loaded with it does not stand in its place."""
+    context = client()
+    _sources.load(context, choose(cafile=str(world.file), capath=str(hashed_directory)))
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection,
+        context.wrap_socket(connection, server_hostname="localhost"),
+    ):
+        assert len(held(context)) == 2
+
+
 @pytest.mark.parametrize("error", OF_THE_MOMENT, ids=repr)
 def test_a_hashed_directory_meets_a_fault_of_the_moment(
     error: Exception, world: World, monkeypatch: pytest.MonkeyPatch
@@ -464,7 +475,8 @@ class Loader:
 
     def open_resource(self, name: str) -> io.BytesIO:
         assert name == "cacert.pem"
-        return io.BytesIO(b"# \xe9\n" + self.pem)
+        self.opened = io.BytesIO(b"# \xe9\n" + self.pem)
+        return self.opened
 
     def get_data(self, path: str) -> bytes:
         if self.has != "get_data":
@@ -502,18 +514,22 @@ def test_certifi_by_the_first_way_that_works(has: str, world: World, monkeypatch
 
 
 def test_a_certifi_that_is_in_no_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An in-memory importer gives certifi no __file__."""
-    monkeypatch.setitem(sys.modules, "certifi", fake_certifi(world, "resource", file=None))
+    """An in-memory importer gives certifi no __file__; its resource is closed, and its kind is what the audit event tells."""
+    package = fake_certifi(world, "resource", file=None)
+    monkeypatch.setitem(sys.modules, "certifi", package)
+    events: list[tuple[object, ...]] = []
+    monkeypatch.setattr(sys, "audit", lambda *event: events.append(event))
     assert _sources.load(client(), choose(certifi=True)) == (_sources.Source("certifi", None, 1),)
+    assert package.__loader__.opened.closed
+    assert events == [("fallback_roots.load", "certifi", 1)]
 
 
-def test_a_certifi_without_roots(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("file", ["/frozen/certifi/__init__.py", None])
+def test_a_certifi_without_roots(file: str | None, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first reason is told where no way works."""
-    monkeypatch.setitem(sys.modules, "certifi", fake_certifi(world, "nothing"))
+    monkeypatch.setitem(sys.modules, "certifi", fake_certifi(world, "nothing", file=file))
     problem = "certifi: gives no roots (FileNotFoundError: [Errno 2] no contents)"
-    assert _sources.load(client(), choose(certifi=True)) == (
-        _sources.Source("certifi", "/frozen/certifi/__init__.py", 0, problem),
-    )
+    assert _sources.load(client(), choose(certifi=True)) == (_sources.Source("certifi", file, 0, problem),)
 
 
 def test_a_certifi_of_old_without_contents(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -682,6 +698,15 @@ def test_a_context_that_holds_something(known: str, world: World) -> None:
     assert (source.certificates, bool(source.problem)) == (2, True)
 
 
+def test_a_context_that_holds_many(world: World) -> None:
+    """However many certificates a context holds, what it had before makes up for none that OpenSSL has left out."""
+    context = client()
+    context.load_verify_locations(certifi.where())
+    path = world.write("besides.pem", world.pems["B"] + HOLLOW + world.pems["C"])
+    _sources.load(context, choose(cafile=str(path)))
+    assert {world.ders["B"], world.ders["C"]} <= held(context)
+
+
 class Tripwire(ssl.SSLContext):
     """A context of a program that does other things when it names its roots itself."""
 
@@ -752,6 +777,13 @@ def test_without_prefer_system(system: Path, world: World) -> None:
     context = client()
     _sources.load(context, choose(cafile=str(world.file)))
     assert held(context) == {world.ders["A"]}
+
+
+def test_a_system_without_any_place(system: Path) -> None:
+    """Of places that are not there nothing is told."""
+    assert list(_sources.system()) == []
+    (system / "2").mkdir()
+    assert [found.path for found in _sources.system()] == [str(system / "2")]
 
 
 def test_the_systems_places() -> None:

@@ -118,8 +118,8 @@ def _take_off(site: _watch.Site, name: str) -> None:
     holder, placed = site.holder(name), site.placed[name]
     if vars(holder).get(name) is placed:
         setattr(holder, name, site.originals[name])
-    elif hasattr(wrapt, "unwrap_object"):  # since wrapt 2
+    else:
         try:
             wrapt.unwrap_object(holder, name, placed)
-        except Exception:  # not wrapt's, or too deep: it stays, and is off
+        except Exception:  # not wrapt's, too deep, or a wrapt before 2, which has none: it stays, and is off
             pass

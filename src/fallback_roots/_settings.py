@@ -87,8 +87,6 @@ def places(environ: "Mapping[str, str]", raised: bool, problems: list[str]) -> l
         found += [(directory, "site") for directory in _site_directories(environ, raised)]
         if not raised and not _homeless(environ):
             found.append((_platformdirs().user_config_dir, "user"))
-    except MemoryError:
-        raise
     except Exception as error:
         if _places.may_pass(error):
             raise

@@ -413,7 +413,7 @@ def is_stand_in(thing: "Any") -> bool:
 def by_name(thing: "Any", site: Site, name: str) -> "Any":
     """Pickle `thing` as what functions are pickled as: a name, which a process without this package can look up, too."""
     qualname = thing.__qualname__
-    if site.placed.get(name) is thing and vars(site.holder(name)).get(name) is thing:
+    if vars(site.holder(name)).get(name) is thing:
         return qualname
     import pkgutil
 
