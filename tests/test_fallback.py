@@ -372,7 +372,9 @@ def test_a_fork_gives_the_child_a_lock_that_it_can_take(whose: str, copied: Copy
         thread.join()
     elif whose == "this thread's":
         lock.acquire()
+    hook.loading = True
     hook._after_fork()
+    assert hook.loading == (whose == "this thread's")
     assert (hook.lock is lock) == (whose == "this thread's")
     assert hook.lock.acquire(blocking=False)
     assert hook.half_imported == ()

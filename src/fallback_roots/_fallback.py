@@ -59,7 +59,9 @@ def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
     An Exception of ours ends here, in a WARNING; one of the user's (KeyboardInterrupt) passes, and the next load tries again.
     """
     lock = site.hook.lock
-    if lock._is_owned():  # a signal's handler, or something that our own imports run, makes a context of its own
+    # Both, since an interrupt may have left either as it was: the flag set, or the lock with this thread.
+    if lock._is_owned() and site.hook.loading:
+        # A signal's handler, or something that our own imports run, makes a context of its own.
         outcome = Outcome("fault", problems=("this thread is in the middle of loading the fallback for another context",))
     elif _is_importing() and not _is_free_soon(lock):
         waits = "another thread is loading the fallback, and may be waiting for an import of this one"
@@ -87,10 +89,12 @@ def _is_free_soon(lock: Any) -> bool:
 def _provide_once(site: "Site", context: Any) -> Outcome:
     known = set(sys.modules)
     try:
+        site.hook.loading = True
         return _provide(site, context)
     except Exception as fault:
         return Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
     finally:
+        site.hook.loading = False
         _forget_orphans(known)
 
 

@@ -140,6 +140,7 @@ class Hook:
         "_locks",
         "half_imported",
         "healthy",
+        "loading",
         "off",
         "outcome",
         "proven",
@@ -157,6 +158,7 @@ class Hook:
         self.said: dict[str, object] = {}  # what has been recorded: once for each process and reason
         # The rest is for `_fallback`.
         self._locks: dict[str, Any] = {}
+        self.loading = False  # by the thread that holds the lock
         self.settings: Settings | None = None
         self.outcome: Outcome | None = None
         self.proven = False  # a fallback has been loaded to its end: everything it needs is imported
@@ -182,7 +184,7 @@ class Hook:
         me = _thread.get_ident()
         lock = self._locks.get("lock")
         if lock is not None and not lock._is_owned():  # whoever holds it is not here to let it go
-            self._locks = {}
+            self._locks, self.loading = {}, False
         # An import of one of these would wait for ever: nobody is left to finish it (importlib has no hook for that). Of our
         # own nobody else has hold, so the child begins them anew.
         locks = getattr(_frozen_importlib, "_module_locks", {})
