@@ -535,6 +535,34 @@ def test_a_context_that_our_own_work_makes(
     assert "in the middle of loading the fallback for another context" in caplog.messages[0]
 
 
+@pytest.mark.parametrize("importing", [True, False])
+def test_a_thread_that_may_be_waited_for(
+    importing: bool, copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A thread inside an import waits for another one's load a while, and then goes on without; any other thread waits."""
+    monkeypatch.setattr(_fallback, "PATIENCE", 0.01)
+    module_lock = SimpleNamespace(owner=threading.get_ident() if importing else 1)
+    monkeypatch.setattr(_frozen_importlib, "_module_locks", {"certifi": lambda: module_lock, "gone": lambda: None})
+    held, enough = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with copied.hook.lock:
+            held.set()
+            enough.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(30)
+    if not importing:
+        enough.set()  # else it is waited for without end
+    context = copied.ssl.create_default_context()
+    enough.set()
+    thread.join()
+    assert roots(context) == (not importing)
+    assert ("another thread is loading the fallback" in caplog.text) == importing
+    assert roots(copied.ssl.create_default_context()) == 1
+
+
 # ---------------------------------------------------------------- in a process of its own
 
 PROCESS = """

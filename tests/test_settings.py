@@ -792,6 +792,17 @@ def test_without_any_home(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> 
     assert machine.read(CONFIG=path).problems == (f'{path}: cafile = "~/ca.pem" cannot be expanded to an absolute path',)
 
 
+@pytest.mark.parametrize("getpwuid", [nobody, lambda _: types.SimpleNamespace(pw_dir="")], ids=["no entry", "no home"])
+def test_a_user_without_any_home_has_no_file(getpwuid: Any, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's arbitrary user id has no user's file, which is no fault; the other places are read."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", getpwuid)
+    machine.write("environment", "certifi = false")
+    settings = machine.read()
+    assert (settings.problems, settings.values["certifi"]) == ((), False)
+    assert "user" not in {file.origin for file in settings.files}
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
