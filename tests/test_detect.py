@@ -188,6 +188,17 @@ def test_the_fact_of_paths_of_somebodys_own(make: Callable[[Copy], Any], copied:
     assert "is not the standard library's" in str(_detect.facts(copied.site, make(copied), 0).foreign)
 
 
+def test_a_class_that_only_says_it_is_one(copied: Copy) -> None:
+    """An object that passes for a context by its __class__ alone is none, and may do anything in a default load."""
+
+    class Proxy:
+        @property  # type: ignore[misc]  # as proxies do
+        def __class__(self) -> Any:
+            return copied.ssl.SSLContext
+
+    assert _detect.facts(copied.site, Proxy(), 0).foreign == "the context is not one of the standard library's"
+
+
 def test_the_protocol_is_what_openssl_has(copied: Copy) -> None:
     """A server's context is one though its class says otherwise."""
     kind = type("Own", (copied.ssl.SSLContext,), {"protocol": copied.ssl.PROTOCOL_TLS_CLIENT})

@@ -79,7 +79,7 @@ def judge(facts: Facts) -> Verdict:
 
 
 def _foreign(site: "Site", context: "Any", foreign_load: bool) -> "str | None":
-    if not isinstance(context, site.owner):
+    if not issubclass(type(context), site.owner):  # isinstance believes an object's __class__
         return "the context is not one of the standard library's"
     if foreign_load:  # a directory that it names shows in no count of certificates
         return f"{type(context).__name__}.load_default_certs is not the standard library's and may name roots of its own"
