@@ -17,10 +17,9 @@ def info(said: "dict[str, object]", message: str) -> None:
 
     While nothing has imported logging nobody can, and importing it costs about as much as an interpreter start.
     """
-    message = plain(message)
     logging = sys.modules.get("logging")
     if logging is not None and is_complete(logging) and hasattr(logging, "getLogger") and _is_new(said, message):
-        logging.getLogger("fallback_roots").info(message)
+        logging.getLogger("fallback_roots").info(plain(message))
 
 
 def warning(said: "dict[str, object]", message: str, may_import: bool = True) -> None:
@@ -28,9 +27,9 @@ def warning(said: "dict[str, object]", message: str, may_import: bool = True) ->
 
     `may_import`: False in a forked child where an import of logging could hang.
     """
-    message = plain(message)
     if not _is_new(said, message):
         return
+    message = plain(message)
     try:
         if not may_import and not is_complete(sys.modules.get("logging")):
             raise ImportError
