@@ -27,7 +27,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from support import NO_CAS, ROOT, environment, new_ca, python
 
 from fallback_roots import _cli, errors
-from fallback_roots._cli import _causes, _look, check
+from fallback_roots._cli import _causes, _cures, _look, check
 
 SCHEMA = json.loads((ROOT / "docs" / "check-schema.json").read_text(encoding="utf-8"))
 Handler = Callable[[socket.socket], None]
@@ -911,7 +911,7 @@ def test_a_suggestion_mends_it(name: str, serve: Serve, ca_file: Path, other: tu
     quoted = {"bundle": shlex.quote(str(bundle)), "directory": shlex.quote(str(directory))}
     assert (code, command) == (1, case.command.format(**quoted))
     check_again = f"exec {shlex.quote(sys.executable)} -m fallback_roots check localhost:{server.port}"
-    again = f"{command.replace(_causes.CA, new)} && {check_again}"
+    again = f"{command.replace(_cures.CA, new)} && {check_again}"
     done = subprocess.run(["sh", "-c", again], env=environment(env), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "O=Corp Inspection vouches for it" in " ".join(done.stdout.split())

@@ -10,8 +10,9 @@ import certifi as package
 import pytest
 
 from fallback_roots import _places, _sources
-from fallback_roots._cli import _causes, _look, check
-from fallback_roots._cli._look import Certificate, Look, Target, Trouble
+from fallback_roots._cli import _causes, _certificates, _cures, _look, check
+from fallback_roots._cli._certificates import Certificate
+from fallback_roots._cli._look import Look, Target, Trouble
 from fallback_roots._fallback import Outcome, Status
 
 NOW = "2026-06-01T00:00:00Z"
@@ -27,13 +28,13 @@ DEBIAN = ("/usr/local/share/ca-certificates", "ca.crt", "update-ca-certificates"
 BOTH = '(cat /ssl/cert.pem; echo; cat /path/to/ca.pem) > both.pem && export SSL_CERT_FILE="$PWD/both.pem"'
 
 
-def roots(**changed: Any) -> _causes.Roots:
+def roots(**changed: Any) -> _cures.Roots:
     """A machine with a bundle, and `changed` facts."""
-    usual = _causes.Roots(9, (), (BUNDLE,), Status("watching", None, 9, None), None, {})
+    usual = _cures.Roots(9, (), (BUNDLE,), Status("watching", None, 9, None), None, {})
     return usual._replace(**changed)
 
 
-def with_sources(*sources: _sources.Source, **changed: Any) -> _causes.Roots:
+def with_sources(*sources: _sources.Source, **changed: Any) -> _cures.Roots:
     """A machine whose default load finds nothing, and whose fallback gives `sources`."""
     return roots(places=(NOTHING,), outcome=Outcome("loaded", sources), **changed)
 
@@ -368,7 +369,7 @@ def test_a_reason(reason: str, kind: str) -> None:
 def test_a_distinguished_name() -> None:
     """A subject is written as RFC 4514 has it: the last part first, short names, several values by a plus, escapes."""
     name = ((("countryName", "DE"),), (("organizationName", "a,b+c"), ("x500UniqueIdentifier", "#1")), (("commonName", " x "),))
-    assert _look.distinguished_name(name) == "CN=\\ x\\ ,O=a\\,b\\+c+x500UniqueIdentifier=\\#1,C=DE"
+    assert _certificates.distinguished_name(name) == "CN=\\ x\\ ,O=a\\,b\\+c+x500UniqueIdentifier=\\#1,C=DE"
 
 
 @pytest.mark.parametrize(
@@ -383,7 +384,7 @@ def test_a_distinguished_name() -> None:
 )
 def test_a_time(text: "str | None", expected: "str | None") -> None:
     """A certificate's time is written as ISO 8601 has it, and one that is none is none."""
-    assert _look.when(text) == expected
+    assert _certificates.when(text) == expected
 
 
 def test_a_certificate_that_cannot_be_decoded() -> None:
@@ -396,7 +397,7 @@ def test_a_certificate_that_cannot_be_decoded() -> None:
         def get_info(self) -> None:
             raise ValueError("strange")
 
-    found = _look.certificate(Strange())
+    found = _certificates.certificate(Strange())
     assert (found.subject, found.not_after, len(found.sha256)) == ("(cannot be decoded: strange)", None, 64)
     expired = facts(10, (found,))
     assert "      valid from (no time) until (no time)" in check.render(expired, _causes.judge(expired))
@@ -405,14 +406,14 @@ def test_a_certificate_that_cannot_be_decoded() -> None:
 def test_an_address_that_is_none() -> None:
     """What OpenSSL says of an address that it cannot read is passed on."""
     info = {"subjectAltName": (("IP Address", "<invalid>"), ("IP Address", "0:0:0:0:0:0:0:1"), ("email", "a@b"), ("DNS", "x"))}
-    assert _look.decoded(info).names == ("<invalid>", "::1", "x")
+    assert _certificates.decoded(info).names == ("<invalid>", "::1", "x")
 
 
 def der(path: Path) -> bytes:
     return ssl.PEM_cert_to_DER_cert(path.read_text())
 
 
-def source_of(root: bytes, found: _causes.Roots) -> tuple[str, "str | None"]:
+def source_of(root: bytes, found: _cures.Roots) -> tuple[str, "str | None"]:
     return check._origin(root, found)[:2]
 
 

@@ -15,7 +15,7 @@ import pytest
 from support import NO_CAS, ROOT, python
 
 from fallback_roots import _cli, _detect, _places, _sources
-from fallback_roots._cli import _facts, _report, _surroundings, doctor
+from fallback_roots._cli import _facts, _others, _report, _surroundings, doctor
 from fallback_roots._fallback import Outcome, Status
 from fallback_roots._settings import File, Settings
 
@@ -571,7 +571,7 @@ EVERYTHING = _facts.Facts(
     wrong=(_surroundings.Roots(), _surroundings.Roots(expired=2, not_ca=1)),
     certifi_date=datetime.date(2020, 12, 5),
     bundles=(_surroundings.Bundle("/etc/pki/tls/certs/ca-bundle.crt", "Fedora, RHEL 6", 142),),
-    others=(_surroundings.Other("ssl.create_default_context", "corporate.tls"),),
+    others=(_others.Other("ssl.create_default_context", "corporate.tls"),),
     libraries=("pip", "requests"),
 )
 

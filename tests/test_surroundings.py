@@ -12,6 +12,7 @@ import pytest
 from support import NOWHERE
 
 from fallback_roots import _places, _sources
+from fallback_roots._cli import _others
 from fallback_roots._cli import _surroundings as look
 
 HOME = str(Path(look.__file__).parent.parent.parent)  # of the package
@@ -179,15 +180,15 @@ def test_others_that_are_strange(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssl, "get_default_verify_paths", bite)
     monkeypatch.setattr(ssl, "SSLSocket", types.SimpleNamespace(__module__=None, __objclass__=None))
     site_of_ours: Any = types.SimpleNamespace(placed={})
-    found = [other for other in look.others(site_of_ours) if other.attribute == "ssl.get_default_verify_paths"]
+    found = [other for other in _others.others(site_of_ours) if other.attribute == "ssl.get_default_verify_paths"]
     assert set(found) == {("ssl.get_default_verify_paths", "theirs")}
-    assert "ssl.SSLSocket" not in {other.attribute for other in look.others(site_of_ours)}
+    assert "ssl.SSLSocket" not in {other.attribute for other in _others.others(site_of_ours)}
 
 
 def test_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library counts where it is imported or can be found; a stub without a spec is none."""
-    monkeypatch.setattr(look, "LIBRARIES", {"json": "A", "no_such_library": "B", "a_stub": "C"})
+    monkeypatch.setattr(_others, "LIBRARIES", {"json": "A", "no_such_library": "B", "a_stub": "C"})
     monkeypatch.delitem(sys.modules, "json")
-    assert list(look.libraries()) == ["json"]
+    assert list(_others.libraries()) == ["json"]
     monkeypatch.setitem(sys.modules, "a_stub", types.ModuleType("a_stub"))
-    assert list(look.libraries()) == ["json", "a_stub"]
+    assert list(_others.libraries()) == ["json", "a_stub"]

@@ -6,12 +6,11 @@ that a server has sent. None of it gets into a suggested command either, but a n
 
 import re
 import shlex
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from .. import _places, _sources
-from .._fallback import Outcome, Status
-from ._look import PORTS, Certificate, Look, Target
+from ._certificates import Certificate
+from ._cures import Roots, cure, has
+from ._look import PORTS, Look, Target
 from ._text import Suggestion, count
 
 # Causes for which there is no TLS connection that could be judged.
@@ -21,36 +20,8 @@ EXPIRED, NOT_YET_VALID, SELF_SIGNED = 10, 9, 18
 NO_ISSUER = (2, 19, 20, 21)
 WRONG_HOST = (62, 64)
 STRICT = range(80, 94)  # what only VERIFY_X509_STRICT asks for
-# What an operating system writes itself, so that what anybody adds to it is lost.
-SYSTEM_DIRECTORIES = frozenset(path for path, _ in _sources.SYSTEM_DIRECTORIES)
-SYSTEM_PLACES = SYSTEM_DIRECTORIES.union(path for path, _ in _sources.SYSTEM_BUNDLES)
-CA = "/path/to/ca.pem"
 MOST_NAMES = 10
 LONGEST = 300  # characters of what a server says
-
-
-class Roots(NamedTuple):
-    """What a default context of this interpreter trusts, and what that comes of."""
-
-    certificates: int | None  # in the context; None where it does not tell
-    shown: tuple[Certificate, ...]  # those of them that it shows
-    places: tuple[_places.Place, ...]
-    status: Status
-    outcome: Outcome | None  # of the fallback, where this context has asked for it
-    origins: dict[str, str]  # of the settings, likewise
-    disabled: bool = False  # by the variable
-    anchors: tuple[tuple[str, str, str], ...] = ()  # those of `ANCHORS` that are here
-
-    @property
-    def directories(self) -> tuple[_places.Place, ...]:
-        """Those that OpenSSL reads when it needs them."""
-        return tuple(place for place in self.places if place.kind == "directory" and place.state == _places.IN_EFFECT)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the context certainly trusts nobody."""
-        lazy = self.outcome is not None and any(source.certificates != 0 for source in self.outcome.sources)
-        return self.certificates == 0 and not self.directories and not lazy
 
 
 class Origin(NamedTuple):
@@ -202,7 +173,7 @@ def _expired(facts: Facts) -> Finding:
         text = f"A root in the store has expired, and no certificate that {facts.target} sent: "
         text += f"{named(old[0])} was valid until {old[0].not_after}." if old else "the store has an old one of it."
         suggestions += [Suggestion("pip install --upgrade certifi", "A newer certifi may have a newer one:")]
-        suggestions = suggestions if _has(facts.roots, "certifi") else []
+        suggestions = suggestions if has(facts.roots, "certifi") else []
     if len(over) > 1 and len(over) == len(chain):
         text += " All of its chain has expired, so it may also be that this machine's clock is fast."
         suggestions.append(Suggestion("date -u", "To be compared with the time that it is:"))
@@ -252,7 +223,7 @@ def _self_signed(facts: Facts) -> Finding:
     if leaf is not None:
         text += f" It is {named(leaf)}, {fingerprint(leaf)}."
     text += f" {ASK}"
-    return Finding(False, "self_signed", text, tuple(_cure(facts.roots)))
+    return Finding(False, "self_signed", text, tuple(cure(facts.roots)))
 
 
 ASK = "Whoever answers can send that, so get the certificate from who runs it, and compare its SHA-256, before you trust it."
@@ -285,21 +256,21 @@ def _no_roots(facts: Facts) -> Finding:
 def _no_issuer(facts: Facts) -> Finding:
     """Where the chain leads to nobody that is in the store: a root that is missing there, or a link that was not sent."""
     path = _path(facts.shown.chain)
-    cure = tuple(_cure(facts.roots))
+    mends = tuple(cure(facts.roots))
     if not path:
         text = f"A root that vouches for {facts.target} is not in the store; which one, the server did not show a second time."
-        return Finding(False, "unknown_root", text, cure)
+        return Finding(False, "unknown_root", text, mends)
     top = path[-1]
     often = "Often that is the CA of a company's TLS-inspection proxy, or of a private network."
     if top.is_self_issued:
         text = f"The root {named(top)}, {fingerprint(top)}, is not in the store. {often} {ASK}"
-        return Finding(False, "unknown_root", text, cure)
+        return Finding(False, "unknown_root", text, mends)
     issuer = short(top.issuer) or "(no name)"
     if any(root.subject == top.issuer for root in facts.roots.shown):
         text = (
             f"The store has a root of the name {issuer}, but it has not signed {named(top)}: it may be an older or newer one."
         )
-        return Finding(False, "unknown_root", f"{text} {often}", cure)
+        return Finding(False, "unknown_root", f"{text} {often}", mends)
     if len(path) == 1 and top.issuers_at:
         text = f"The server does not send the certificate of {issuer}, an intermediate that has issued its own. Browsers fetch "
         text += (
@@ -313,12 +284,12 @@ def _no_issuer(facts: Facts) -> Finding:
         command = f"openssl s_client -showcerts -connect {where}"
         command += f" -starttls {facts.target.starttls}" if facts.target.starttls else ""
         show = Suggestion(f"{command} </dev/null", "Shows whoever runs the server what it sends:")
-        return Finding(False, "missing_intermediate", text, (show, *cure))
+        return Finding(False, "missing_intermediate", text, (show, *mends))
     text = f"{issuer}, which has issued the certificate of {named(top)}, is not in the store. {often}"
     text += (
         " Get its certificate from who runs it." if len(path) > 1 else " It may also be that the server should send it, too."
     )
-    return Finding(False, "unknown_root", text, cure)
+    return Finding(False, "unknown_root", text, mends)
 
 
 def _path(chain: tuple[Certificate, ...]) -> list[Certificate]:
@@ -330,59 +301,6 @@ def _path(chain: tuple[Certificate, ...]) -> list[Certificate]:
             break
         path.append(above)
     return path
-
-
-def _cure(roots: Roots) -> Iterator[Suggestion]:
-    """How a CA whose certificate is at `CA` comes to be trusted here: that depends on where the roots are from."""
-    outcome = roots.outcome
-    if outcome is not None and not _has(roots, "system"):
-        cafile = next((source.path for source in outcome.sources if source.kind == "cafile" and source.certificates != 0), None)
-        if cafile is not None:
-            why = f"With the CA's certificate in {CA}; {roots.origins.get('cafile', 'a setting')} names that bundle:"
-            yield Suggestion(f"(echo; cat {CA}) >> {shlex.quote(cafile)}", why)
-            return
-        also = " --certifi" if _has(roots, "certifi") else ""
-        keeps = ", and certifi's roots besides" if also else ""
-        yield Suggestion(f"fallback-roots config init --cafile {CA}{also}", f"Trusts the CA's certificate in {CA}{keeps}:")
-        also = " FALLBACK_ROOTS_CERTIFI=1" if also else ""
-        yield Suggestion(f"export FALLBACK_ROOTS_CAFILE={CA}{also}", "The same, for what this shell starts:")
-        return
-    if roots.is_empty:
-        yield Suggestion(f"fallback-roots config init --cafile {CA}", f"Trusts the CA's certificate in {CA}, where it is on:")
-        return
-    yield from _cure_of_default_load(roots)
-
-
-def _cure_of_default_load(roots: Roots) -> Iterator[Suggestion]:
-    finder, in_effect = "Python's own default load", [place for place in roots.places if place.state == _places.IN_EFFECT]
-    if roots.outcome is not None:
-        finder = "prefer_system"
-        path = roots.outcome.sources[0].path or ""
-        kind = "directory" if path in SYSTEM_DIRECTORIES else "file"
-        in_effect = [_places.Place(kind, "compiled-in", path, _places.IN_EFFECT, "is the system's")]
-    no_effect = f"(a cafile in the settings would have no effect: {finder} finds roots)"
-    place, what = next(iter(in_effect), None), f"the CA's certificate in {CA}"
-    is_systems = place is None or place.origin == "compiled-in" or place.path in SYSTEM_PLACES
-    for anchors, name, command in roots.anchors[:1] if is_systems else ():
-        why = f"Adds {what} to the system's {no_effect}:"
-        yield Suggestion(f"sudo cp {CA} {anchors}/{name} && sudo {command}", why)
-    if place is None:
-        yield Suggestion(f"export SSL_CERT_FILE={CA}", f"Names {what} to OpenSSL, for what this shell starts {no_effect}:")
-    elif place.kind == "file" and is_systems:
-        command = f'(cat {shlex.quote(place.path)}; echo; cat {CA}) > both.pem && export SSL_CERT_FILE="$PWD/both.pem"'
-        yield Suggestion(command, f"A bundle with both, for what this shell starts {no_effect}:")
-    elif place.kind == "file":
-        why = f"Adds {what} to the bundle of {place.origin} {no_effect}:"
-        yield Suggestion(f"(echo; cat {CA}) >> {shlex.quote(place.path)}", why)
-    else:
-        path = shlex.quote(place.path)
-        why = f"Adds {what} to the directory of {place.origin} {no_effect}:"
-        yield Suggestion(f"cp {CA} {path} && openssl rehash {path}", why)
-
-
-def _has(roots: Roots, kind: str) -> bool:
-    sources = roots.outcome.sources if roots.outcome is not None else ()
-    return any(source.kind == kind and source.certificates != 0 for source in sources)
 
 
 def named(certificate: Certificate) -> str:

@@ -21,8 +21,9 @@ from .. import __version__, _armed, _detect, _fallback, _places, _settings, _wat
 from .._detect import Verdict
 from .._fallback import Outcome, Status
 from .._settings import Settings
-from . import _surroundings
-from ._surroundings import Bundle, Other, Roots, Seen
+from . import _others, _surroundings
+from ._others import Other
+from ._surroundings import Bundle, Roots, Seen
 from ._text import count
 
 # What cannot be done without each of them.
@@ -94,8 +95,8 @@ def gather() -> Facts:
         tuple(_surroundings.roots_of(source) for source in outcome.sources),
         _surroundings.certifi_date(),
         tuple(_surroundings.system_bundles()),
-        tuple(_surroundings.others(site)),
-        tuple(_surroundings.libraries()),
+        tuple(_others.others(site)),
+        tuple(_others.libraries()),
     )
 
 

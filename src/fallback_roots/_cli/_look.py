@@ -5,7 +5,6 @@ follows from it. Whatever a server does ends in a `Look`, and no later than was 
 """
 
 import _ssl
-import hashlib
 import ipaddress
 import queue
 import re
@@ -14,10 +13,10 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from .. import errors
+from ._certificates import Certificate, certificate
 
 PORTS = {"smtp": 587, "imap": 143, "pop3": 110, "ftp": 21}
 LARGEST_REPLY = 16 * 1024  # bytes, of a server that is asked for TLS
@@ -33,18 +32,6 @@ NOT_TLS = frozenset(
         "WRONG_VERSION_NUMBER",
     }
 )
-# RFC 4514, section 3; the others by OpenSSL's long name.
-SHORT_NAMES = {
-    "commonName": "CN",
-    "countryName": "C",
-    "domainComponent": "DC",
-    "localityName": "L",
-    "organizationName": "O",
-    "organizationalUnitName": "OU",
-    "stateOrProvinceName": "ST",
-    "streetAddress": "STREET",
-    "userId": "UID",
-}
 
 
 class Target(NamedTuple):
@@ -57,23 +44,6 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}"
-
-
-class Certificate(NamedTuple):
-    """What a certificate says of itself: names as in RFC 4514, times as in ISO 8601 and UTC, or None where it has no such."""
-
-    subject: str
-    issuer: str
-    not_before: str | None
-    not_after: str | None
-    sha256: str
-    names: tuple[str, ...] = ()  # the hosts and addresses that it is for
-    issuers_at: tuple[str, ...] = ()  # where its issuer's certificate can be had (RFC 5280, 4.2.2.1)
-
-    @property
-    def is_self_issued(self) -> bool:
-        """Whether it names nobody else as its issuer."""
-        return self.subject == self.issuer
 
 
 class Trouble(NamedTuple):
@@ -287,59 +257,3 @@ def _reply(lines: Iterator[str]) -> str:
 def _expect(protocol: str, start: str, line: str) -> None:
     if not line.upper().startswith(start.upper()):
         raise NotTLSError(f"asked for TLS by {protocol}, the server said {line[:200]!r} (expected {start.strip()!r})")
-
-
-# ---------------------------------------------------------------- what a certificate says
-
-
-def certificate(found: Any) -> Certificate:
-    """What an ``_ssl.Certificate`` says of itself; one that OpenSSL cannot decode says nothing, and is there all the same."""
-    sha256 = hashlib.sha256(found.public_bytes(_ssl.ENCODING_DER)).hexdigest()
-    try:
-        info = found.get_info()
-    except Exception as error:  # ssl.SSLError, ValueError, and what else strange bytes may be
-        return Certificate(f"(cannot be decoded: {error})", "", None, None, sha256)
-    return decoded(info, sha256)
-
-
-def decoded(info: dict[str, Any], sha256: str = "") -> Certificate:
-    """What `info`, in the form of ``getpeercert()`` and ``get_ca_certs()``, says."""
-    return Certificate(
-        distinguished_name(info.get("subject", ())),
-        distinguished_name(info.get("issuer", ())),
-        when(info.get("notBefore")),
-        when(info.get("notAfter")),
-        sha256,
-        tuple(_host(kind, value) for kind, value in info.get("subjectAltName", ()) if kind in ("DNS", "IP Address")),
-        tuple(info.get("caIssuers", ())),
-    )
-
-
-def _host(kind: str, value: str) -> str:
-    try:
-        return str(ipaddress.ip_address(value)) if kind == "IP Address" else value  # OpenSSL writes 0:0:0:0:0:0:0:1
-    except ValueError:  # "<invalid>"
-        return value
-
-
-def distinguished_name(name: Any) -> str:
-    """`name`, a tuple of tuples of pairs, as RFC 4514 writes it: the most specific first."""
-    return ",".join("+".join(f"{SHORT_NAMES.get(key, key)}={_escaped(value)}" for key, value in rdn) for rdn in reversed(name))
-
-
-def _escaped(value: str) -> str:
-    return re.sub(r'[\\",+;<>]|^[# ]| $', r"\\\g<0>", value)
-
-
-def when(text: str | None) -> str | None:
-    """A time as OpenSSL prints it (``May  9 07:36:57 2026 GMT``) in ISO 8601, or None where it is none."""
-    try:
-        seconds = ssl.cert_time_to_seconds(text or "")
-    except ValueError:
-        return None
-    return iso(seconds)
-
-
-def iso(seconds: float) -> str:
-    """Seconds since 1970 in ISO 8601 and UTC; such texts are in the order of time."""
-    return (datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=int(seconds))).isoformat().replace("+00:00", "Z")

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from .._say import plain
 from .._settings import Settings
 from ._facts import Facts
-from ._surroundings import LIBRARIES, Roots
+from ._others import LIBRARIES
+from ._surroundings import Roots
 from ._text import Suggestion, count, item
 
 STATES = {

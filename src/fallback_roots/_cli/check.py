@@ -17,8 +17,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import _armed, _files, _is_off, _places, _sources, status
-from ._causes import Facts, Finding, Origin, Roots, fingerprint, judge, named, short
-from ._look import Target, decoded, iso, look, target
+from ._causes import Facts, Finding, Origin, fingerprint, judge, named, short
+from ._certificates import decoded, iso
+from ._cures import Roots
+from ._look import Target, look, target
 from ._text import coloured, item, say, say_json, suggested
 
 SCHEMA_VERSION = 1
