@@ -1106,19 +1106,6 @@ def test_a_named_file_that_is_not_there(world: World) -> None:
     assert (file["exists"], len(file["problems"])) == (False, 1)
 
 
-@pytest.mark.parametrize(
-    ("number", "there"),
-    [(errno.ENOENT, "not there"), (errno.ENOTDIR, "not there"), (errno.EACCES, "there"), (errno.ELOOP, "there")],
-    ids=lambda each: errno.errorcode[each] if isinstance(each, int) else each,
-)
-def test_a_file_that_cannot_be_looked_at(number: int, there: str, world: World) -> None:
-    """A place of which it cannot be told that it is empty counts as not empty."""
-    with world.monkeypatch.context() as patch:
-        patch.setattr(os, "lstat", raises(OSError(number, "no")))
-        line = config._place_line("/config.toml", "user")
-    assert line == f"  - user, {there}: /config.toml"
-
-
 # ---------------------------------------------------------------- how it is printed
 
 

@@ -99,17 +99,21 @@ PATIENTS = {
     "empty variables": Patient(
         0, "roots, from certifi /", "file, SSL_CERT_FILE: (empty)", {"SSL_CERT_FILE": "", "SSL_CERT_DIR": ""}
     ),
-    "a cafile": Patient(0, "has 1 root, from cafile {ca}, because", "= {ca} (FALLBACK_ROOTS_CAFILE)", no_cas(CAFILE="{ca}")),
+    "a cafile": Patient(
+        0, "has 1 root, from cafile {ca}, because", "cafile        = {ca}\n    (FALLBACK_ROOTS_CAFILE)", no_cas(CAFILE="{ca}")
+    ),
     "a capath": Patient(
         0, "has roots, from capath {hashed}, because", "- capath, 1 root: {hashed}", no_cas(CAPATH="{hashed}"), directory=True
     ),
     "both": Patient(
         0,
         "has 1 root, from cafile {ca} and capath {hashed}, because",
-        "= false  (default)",
+        "certifi       = false (default)",
         no_cas(CAFILE="{ca}", CAPATH="{hashed}"),
     ),
-    "a cafile in a file": Patient(0, "has 1 root, from cafile {ca}", "= {ca} ({config})", no_cas(CONFIG="{config}")),
+    "a cafile in a file": Patient(
+        0, "has 1 root, from cafile {ca}", "cafile        = {ca}\n    ({config})", no_cas(CONFIG="{config}")
+    ),
     "a cafile in the user's file": Patient(
         0, "has 1 root, from cafile {ca}", "- user, there: {home}/.config", {**NO_CAS, "HOME": "{home}"}
     ),
@@ -117,7 +121,7 @@ PATIENTS = {
         0, "roots, from certifi", "! /no/ca.pem: cannot be read", no_cas(CAFILE="/no/ca.pem", CERTIFI="1")
     ),
     "some bad certificates": Patient(0, "has 1 root, from cafile {half}", "! {half}: 1 of 2", no_cas(CAFILE="{half}")),
-    "no file is to be read": Patient(0, "roots, from certifi", "Config files: none is looked for", no_cas(CONFIG=os.devnull)),
+    "no file is to be read": Patient(0, "roots, from certifi", "Config files: none is read", no_cas(CONFIG=os.devnull)),
     # No roots, by the settings.
     "disabled": Patient(
         1,
@@ -134,7 +138,7 @@ PATIENTS = {
     "disabled after the start": Patient(
         1,
         "FALLBACK_ROOTS_DISABLE=1 switches fallback-roots off",
-        "disable        = true   (FALLBACK_ROOTS_DISABLE)",
+        "disable       = true (FALLBACK_ROOTS_DISABLE)",
         before="import os; os.environ['FALLBACK_ROOTS_DISABLE'] = '1'",
     ),
     "faults in a variable": Patient(
@@ -147,7 +151,7 @@ PATIENTS = {
         1, '{faulty}: certifi = "yes" is not a boolean', "      ! {faulty}: cafil = ", no_cas(CONFIG="{faulty}")
     ),
     "no file where one is named": Patient(
-        1, "/no/file: cannot be opened", "FALLBACK_ROOTS_CONFIG, there: /no/file", no_cas(CONFIG="/no/file")
+        1, "/no/file: cannot be opened", "FALLBACK_ROOTS_CONFIG, not there: /no/file", no_cas(CONFIG="/no/file")
     ),
     "a broken cafile": Patient(
         1,

@@ -544,10 +544,9 @@ def test_what_is_no_file(shape: str, place: str, machine: Machine, monkeypatch: 
     problem = SHAPES[shape].problem_of_a_named if place == "named" else SHAPES[shape].problem
     problems = () if problem is None else (f"{path}: {problem}",)
     assert settings.problems == problems
+    exists = shape not in ("missing", "no directory")
     assert [file for file in settings.files if file.path == str(path)] == [
-        _settings.File(
-            str(path), place.rpartition(" ")[2] if place != "named" else "FALLBACK_ROOTS_CONFIG", problem is not None, problems
-        )
+        _settings.File(str(path), place.rpartition(" ")[2] if place != "named" else "FALLBACK_ROOTS_CONFIG", exists, problems)
     ]
 
 

@@ -164,11 +164,12 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
             return File(path, origin, True, (f"{path}: is a link to a file that does not exist",)), {}
         if dangling:
             return File(path, origin, True, (f"{path}: is behind {dangling}, a link to what does not exist",)), {}
-        if isinstance(error, (FileNotFoundError, NotADirectoryError)) and not named:
+        exists = not isinstance(error, (FileNotFoundError, NotADirectoryError))
+        if not exists and not named:
             return File(path, origin, False), {}
         if _places.may_pass(error):
             raise
-        return File(path, origin, True, (f"{path}: cannot be opened ({error.strerror})",)), {}
+        return File(path, origin, exists, (f"{path}: cannot be opened ({error.strerror})",)), {}
     if problem:
         return File(path, origin, True, (f"{path}: {problem}",)), {}
     try:

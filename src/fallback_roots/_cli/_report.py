@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .._say import plain
-from .._settings import Settings
 from ._facts import Facts
 from ._others import LIBRARIES
+from ._shown import settings_lines
 from ._surroundings import Roots
-from ._text import Suggestion, count, item
+from ._text import Suggestion, count, item, marked
 
 STATES = {
     "absent": "nothing is armed in this interpreter",
@@ -62,18 +62,18 @@ def render(facts: Facts) -> list[str]:
     """The report, line by line."""
     state, places = facts.status.state, facts.places
     lines = ["Interpreter", *(line for text in facts.interpreter for line in item(text, 2))]
-    lines += [line for text in facts.findings for line in item(f"! {text}", 2)]
+    lines += [line for text in facts.findings for line in marked("!", f"{text}", 2)]
     lines += ["", "Hook", *item(f"{state}: {STATES[state]}", 2)]
     lines += [] if state in ("absent", "disabled") else item(f"armed by {facts.armed_by}", 2)
     for name in facts.replaced:
-        lines += item(f"! somebody has put a function of their own in the place of ssl's {name}, after fallback-roots", 2)
+        lines += marked("!", f"somebody has put a function of their own in the place of ssl's {name}, after fallback-roots", 2)
     lines += ["", "Default load"]
     lines += item(f"finds {count(facts.found, 'certificate')} in {1000 * facts.seconds:.1f} ms; it looks at", 2)
     for place in places:
         lines += [f"  - {place.kind}, {place.origin}: {plain(place.path) or '(empty)'}"]
         lines += item(f"{place.state}: {place.why}", 6)
     lines += item(f"{facts.verdict.code}: {facts.verdict.reason}", 2)
-    lines += _settings_lines(facts.settings) if facts.settings is not None else []
+    lines += ["", *settings_lines(facts.settings)] if facts.settings is not None else []
     lines += ["", "Fallback" if is_used(facts) else "Fallback (not used here)", *_fallback_lines(facts)]
     return [*lines, *_surroundings(facts)]
 
@@ -83,31 +83,15 @@ def _surroundings(facts: Facts) -> Iterator[str]:
         yield from ("", "Where the operating system keeps roots")
         for bundle in facts.bundles:
             number = "an unknown number" if bundle.certificates is None else str(bundle.certificates)
-            yield from item(f"- {bundle.path}: {number} ({bundle.system})", 2)
+            yield from marked("-", f"{bundle.path}: {number} ({bundle.system})", 2)
     if facts.others:
         yield from ("", "Others in ssl and certifi")
         for other in facts.others:
-            yield from item(f"- {other.attribute}: {other.owner}", 2)
+            yield from marked("-", f"{other.attribute}: {other.owner}", 2)
     if facts.libraries:
         yield from ("", "Installed, with roots of their own; to name others, set")
         for name in facts.libraries:
-            yield from item(f"- {name}: {LIBRARIES[name]}", 2)
-
-
-def _settings_lines(settings: Settings) -> Iterator[str]:
-    yield from ("", "Settings")
-    for name, value in settings.values.items():
-        shown = str(value).lower() if isinstance(value, bool) else plain(value or "none")
-        yield f"  {name:<14} = {shown:<6} ({plain(settings.origins[name])})"
-    yield from ("", "Config files, lowest precedence first" if settings.files else "Config files: none is looked for")
-    for file in settings.files:
-        yield f"  - {file.origin}, {'there' if file.exists else 'not there'}: {plain(file.path)}"
-        for problem in file.problems:
-            yield from item(f"! {problem}", 6)
-    of_files = {problem for file in settings.files for problem in file.problems}
-    for problem in settings.problems:
-        if problem not in of_files:
-            yield from item(f"! {problem}", 2)
+            yield from marked("-", f"{name}: {LIBRARIES[name]}", 2)
 
 
 def _fallback_lines(facts: Facts) -> Iterator[str]:
@@ -116,11 +100,11 @@ def _fallback_lines(facts: Facts) -> Iterator[str]:
     for source in outcome.sources:
         number = "an unknown number of roots" if source.certificates is None else count(source.certificates, "root")
         yield f"  - {where(source.kind + ', ' + number, source.path, ': ')}"
-        yield from item(f"! {source.problem}", 6) if source.problem else []
+        yield from marked("!", f"{source.problem}", 6) if source.problem else []
     said = {source.problem for source in outcome.sources} | set(facts.settings.problems if facts.settings else ())
     for problem in outcome.problems:
         if problem not in said:
-            yield from item(f"! {problem}", 2)
+            yield from marked("!", f"{problem}", 2)
     if facts.status.outcome is not None:
         yield f"  in this process it has come to: {facts.status.outcome.code}"
 

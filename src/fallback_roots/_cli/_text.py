@@ -58,6 +58,12 @@ def item(text: str, indent: int = 0) -> list[str]:
     return wrapper.wrap(plain(text))
 
 
+def marked(mark: str, text: str, indent: int = 0) -> list[str]:
+    """`text` as an `item` behind a `mark`, which is never alone on a line, however long the first word is."""
+    first, *others = item(text, indent + 2)
+    return [f"{' ' * indent}{mark} {first.lstrip()}", *(line.removeprefix("  ") for line in others)]
+
+
 def count(number: int, what: str) -> str:
     """`number` of `what`, which has a plural in -s."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

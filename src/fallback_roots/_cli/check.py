@@ -21,7 +21,7 @@ from ._causes import Facts, Finding, Origin, fingerprint, judge, named, short
 from ._certificates import decoded, iso
 from ._cures import Roots
 from ._look import Target, look, target
-from ._text import coloured, item, say, say_json, suggested
+from ._text import coloured, item, marked, say, say_json, suggested
 
 SCHEMA_VERSION = 1
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -183,16 +183,16 @@ def render(facts: Facts, finding: Finding) -> list[str]:
     if shown.protocol:
         lines += item(f"{shown.protocol}, {shown.cipher}", 2)
     if facts.proxies:
-        lines += item(f"! set, and not used: {', '.join(facts.proxies)}; the connection goes to the host itself", 2)
+        lines += marked("!", f"set, and not used: {', '.join(facts.proxies)}; the connection goes to the host itself", 2)
     if shown.chain:
         lines += ["", "Chain, as verified" if finding.verified else "Chain, as the server sent it, not verified"]
     for certificate in shown.chain:
-        lines += item(f"- {named(certificate)}", 2)
+        lines += marked("-", f"{named(certificate)}", 2)
         lines += item(f"issued by {short(certificate.issuer) or '(no name)'}", 6)
         lines += item(f"valid from {certificate.not_before or '(no time)'} until {certificate.not_after or '(no time)'}", 6)
         lines += item(fingerprint(certificate), 6)
     if facts.second is not None and facts.second.trouble is not None:
-        lines += item(f"! a second, unverified look failed: {short(facts.second.trouble.words)}", 2)
+        lines += marked("!", f"a second, unverified look failed: {short(facts.second.trouble.words)}", 2)
     kind = "good" if finding.verified else "bad"
     verdict = finding.text if finding.verified or finding.cause is None else f"{finding.cause}: {finding.text}"
     lines += ["", *(coloured(line, kind) for line in item(verdict))]

@@ -13,11 +13,12 @@ from typing import Any
 
 from .. import _settings, _sources
 from .._say import plain
-from .._settings import KEYS, PREFIX, File, Settings
+from .._settings import KEYS, PREFIX, Settings
 from .._sources import Source
 from ..errors import FallbackRootsError
 from ._config_file import file_text, write
-from ._text import count, item, say, say_json
+from ._shown import file_lines, other_faults, place_line, settings_lines
+from ._text import count, item, marked, say, say_json
 
 VARIABLE = PREFIX + "CONFIG"
 ORIGINS = {"user": "user", "site": "site", "env": "environment"}
@@ -31,18 +32,18 @@ def run(options: argparse.Namespace) -> int:
 def _path(_: argparse.Namespace) -> int:
     settings = _settings.read()
     raised = _settings.raised_privileges(os.environ, [])
-    lines = [*_file_lines(settings.files)]
+    lines = [*file_lines(settings.files)]
     read = {file.path for file in settings.files}
     aside = [place for place in _settings.places(_foreign(), raised, []) if place[0] not in read]
     if aside:
         lines += ["", f"Not read, because {VARIABLE} is set"]
-        lines += [_place_line(path, origin) for path, origin in aside]
+        lines += [place_line(path, origin, os.path.lexists(path)) for path, origin in aside]
     lines += ["", "Variables, above all files" if any(map(_is_ours, os.environ)) else "Variables: none is set"]
     for name in filter(_is_ours, sorted(os.environ)):
         silent = raised and name != PREFIX + "DISABLE"
         why = " (has no say: the process has raised privileges)" if silent else ""
-        lines += _marked("-", f"{name}={os.environ[name]}{why}", 2)
-    say("\n".join([*lines, *_other_faults(settings)]))
+        lines += marked("-", f"{name}={os.environ[name]}{why}", 2)
+    say("\n".join([*lines, *other_faults(settings)]))
     return 0
 
 
@@ -50,10 +51,10 @@ def _show(options: argparse.Namespace) -> int:
     settings = _settings.read()
     if options.json:
         values = {name: {"value": value, "origin": settings.origins[name]} for name, value in settings.values.items()}
-        files = [file._replace(exists=_is_there(file.path))._asdict() for file in settings.files]
+        files = [file._asdict() for file in settings.files]
         say_json({"schema_version": 1, "settings": values, "config_files": files, "problems": settings.problems})
     else:
-        say("\n".join(_settings_lines(settings)))
+        say("\n".join(_shown(settings)))
     return 0
 
 
@@ -75,7 +76,7 @@ def _check(options: argparse.Namespace) -> int:
             origin = settings.origins[source.kind]
             problems.append(source.problem + (f"; {source.kind} is set by {origin}" if origin != "default" else ""))
     for problem in problems:
-        say("\n".join(_marked("!", problem)))
+        say("\n".join(marked("!", problem)))
     say("\n".join(item(f"{count(len(problems), 'fault')}." if problems else f"No fault: {_effect(settings, sources)}.")))
     return 1 if problems else 0
 
@@ -97,8 +98,8 @@ def _init(options: argparse.Namespace) -> int:
     settings = _settings.read()
     lines = [f"Written: {plain(path)}"]
     for remark in [*(source.problem for source in sources if source.problem), *_overrides(path, chosen, settings)]:
-        lines += _marked("!", remark)
-    say("\n".join([*lines, "", *_settings_lines(settings)]))
+        lines += marked("!", remark)
+    say("\n".join([*lines, "", *_shown(settings)]))
     return 1 if settings.problems else 0
 
 
@@ -117,17 +118,6 @@ def _foreign() -> dict[str, str]:
 def _absolute(path: str) -> str:
     """`path` from the current directory; a ``..`` stays, since behind a link it leads elsewhere than its text says."""
     return str(Path(os.path.expanduser(path)).absolute())  # no shell expands --cafile=~/ca.pem
-
-
-def _is_there(path: str) -> bool:
-    """Whether anything is at `path`, or may be; to the settings' reader, a file that a variable names always is."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        pass
-    return True
 
 
 def _place(name: str) -> str:
@@ -150,42 +140,10 @@ def _loaded(values: dict[str, Any]) -> tuple[Source, ...]:
 # ---------------------------------------------------------------- what is said
 
 
-def _marked(mark: str, text: str, indent: int = 0) -> list[str]:
-    """`text` as an `item` behind a `mark`, which is never alone on a line, however long the first word is."""
-    first, *others = item(text, indent + 2)
-    return [f"{' ' * indent}{mark} {first.lstrip()}", *others]
-
-
-def _settings_lines(settings: Settings) -> Iterator[str]:
-    yield "Settings"
-    for name, value in settings.values.items():
-        shown = str(value).lower() if isinstance(value, bool) else value or "none"
-        yield from item(f"{name:<13} = {shown} ({settings.origins[name]})", 2)
-    yield ""
-    yield from _file_lines(settings.files)
-    yield from _other_faults(settings)
+def _shown(settings: Settings) -> Iterator[str]:
+    yield from settings_lines(settings)
     if settings.problems or settings.values["disable"]:
         yield from ("", *item(f"In effect: {_effect(settings, ())}."))
-
-
-def _file_lines(files: Iterable[File]) -> Iterator[str]:
-    yield "Config files, lowest precedence first" if files else "Config files: none is read"
-    for file in files:
-        yield _place_line(file.path, file.origin)
-        for problem in file.problems:
-            yield from _marked("!", problem, 6)
-
-
-def _place_line(path: str, origin: str) -> str:
-    return f"  - {origin}, {'there' if _is_there(path) else 'not there'}: {plain(path)}"
-
-
-def _other_faults(settings: Settings) -> Iterator[str]:
-    """Those that no file has."""
-    of_files = {problem for file in settings.files for problem in file.problems}
-    for problem in settings.problems:
-        if problem not in of_files:
-            yield from _marked("!", problem, 2)
 
 
 def _effect(settings: Settings, sources: tuple[Source, ...]) -> str:

@@ -13,7 +13,7 @@ from . import _report, _surroundings
 from ._facts import DEPENDENCIES, Facts, gather
 from ._report import NOTHING, Finding, is_used, where
 from ._surroundings import Seen
-from ._text import Suggestion, coloured, count, item, say, say_json, suggested
+from ._text import Suggestion, coloured, count, item, marked, say, say_json, suggested
 
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         return code
     kind = "bad" if not finding.has_roots else "warning" if finding.attention else "good"
     verdict = [coloured(line, kind) for line in item(finding.sentence)]
-    attention = [line for sentence in finding.attention for line in item(f"! {sentence}", 2)]
+    attention = [line for sentence in finding.attention for line in marked("!", f"{sentence}", 2)]
     say("\n".join([*_report.render(facts), "", *verdict, *attention, *suggested(suggestions)]))
     return code
 
