@@ -14,6 +14,16 @@ ROOT = Path(__file__).parent.parent
 NOWHERE = "/nonexistent/fallback-roots"
 NO_CAS = {"SSL_CERT_FILE": f"{NOWHERE}/cert.pem", "SSL_CERT_DIR": f"{NOWHERE}/certs"}
 
+# Has an output and an exit status of its own, and tells by a number and a checksum whom a default context trusts.
+PROGRAM = """
+import sys
+print("before")
+import ssl, zlib
+certificates = sorted(ssl.create_default_context().get_ca_certs(binary_form=True))
+print(len(certificates), zlib.crc32(b"".join(certificates)))
+sys.exit(7)
+"""
+
 # coverage's own variables, so that the subprocesses of the interpreter under test are measured, too.
 COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 

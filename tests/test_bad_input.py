@@ -13,16 +13,7 @@ import certifi
 import pytest
 import trustme
 from conftest import needs_root
-from support import NO_CAS, NOWHERE, python
-
-PROGRAM = """
-import sys
-print("before")
-import ssl, zlib
-certificates = sorted(ssl.create_default_context().get_ca_certs(binary_form=True))
-print(len(certificates), zlib.crc32(b"".join(certificates)))
-sys.exit(7)
-"""
+from support import NO_CAS, NOWHERE, PROGRAM, python
 
 BAD = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 NOTHING_FOUND = "fallback-roots: Python's default CA load found no certificate; "

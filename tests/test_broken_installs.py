@@ -17,16 +17,7 @@ from typing import NamedTuple
 import certifi
 import pytest
 from conftest import needs_root
-from support import NO_CAS, NOWHERE, ROOT, new_ca, python
-
-PROGRAM = """
-import sys
-print("before")
-import ssl, zlib
-certificates = sorted(ssl.create_default_context().get_ca_certs(binary_form=True))
-print(len(certificates), zlib.crc32(b"".join(certificates)))
-sys.exit(7)
-"""
+from support import NO_CAS, NOWHERE, PROGRAM, ROOT, new_ca, python
 
 # In a WARNING.
 LOADED = "loaded 1 roots from cafile"
