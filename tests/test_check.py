@@ -836,6 +836,9 @@ def test_a_fallback_of_an_earlier_context(serve: Serve, good: ssl.SSLContext, pa
     assert found["root"]["source"] == "default"
 
 
+UNSET = "unset SSL_CERT_FILE SSL_CERT_DIR"
+
+
 class Empty(NamedTuple):
     """A machine without roots: its variables, a program before, words of the text, and the first suggestion."""
 
@@ -847,12 +850,21 @@ class Empty(NamedTuple):
 
 EMPTY = {
     "disabled": Empty({"FALLBACK_ROOTS_DISABLE": "1"}, "FALLBACK_ROOTS_DISABLE switches", "unset FALLBACK_ROOTS_DISABLE"),
-    "disabled by a file": Empty({"FALLBACK_ROOTS_CONFIG": "{off}"}, "{off} says disable = true"),
-    "no certifi": Empty({}, "certifi: cannot be imported", "pip install certifi", "import sys; sys.modules['certifi'] = None"),
-    "nothing chosen": Empty({"FALLBACK_ROOTS_CERTIFI": "0"}, "certifi is false"),
-    "a broken cafile": Empty({"FALLBACK_ROOTS_CAFILE": "/no/ca.pem"}, "/no/ca.pem: cannot be read"),
-    "honored": Empty({"FALLBACK_ROOTS_HONOR_SSL_ENV": "1"}, "honor_ssl_env is set"),
-    "a device": Empty({"SSL_CERT_FILE": "/dev/null"}, "SSL_CERT_FILE: '/dev/null' is neither a file nor a directory"),
+    "disabled by a file": Empty(
+        {"FALLBACK_ROOTS_CONFIG": "{off}"}, "{off} says disable = true", "export FALLBACK_ROOTS_DISABLE=0"
+    ),
+    "no certifi": Empty(
+        {},
+        "certifi: cannot be imported",
+        f"{shlex.quote(sys.executable)} -m pip install --force-reinstall certifi",
+        "import sys; sys.modules['certifi'] = None",
+    ),
+    "nothing chosen": Empty({"FALLBACK_ROOTS_CERTIFI": "0"}, "certifi is false", "unset FALLBACK_ROOTS_CERTIFI"),
+    "a broken cafile": Empty(
+        {"FALLBACK_ROOTS_CAFILE": "/no/ca.pem"}, "/no/ca.pem: cannot be read", "unset FALLBACK_ROOTS_CAFILE"
+    ),
+    "honored": Empty({"FALLBACK_ROOTS_HONOR_SSL_ENV": "1"}, "honor_ssl_env is set", UNSET),
+    "a device": Empty({"SSL_CERT_FILE": "/dev/null"}, "SSL_CERT_FILE: '/dev/null' is neither a file nor a directory", UNSET),
     "taken off": Empty({}, "not at work here (absent)", before="import fallback_roots; fallback_roots.uninstall()"),
 }
 

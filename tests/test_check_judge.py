@@ -22,6 +22,7 @@ LEAF = Certificate("CN=Leaf", "CN=Link", "2026-01-01T00:00:00Z", "2027-01-01T00:
 BUNDLE = _places.Place("file", "compiled-in", "/ssl/cert.pem", _places.IN_EFFECT, "holds certificates")
 HASHED = _places.Place("directory", "compiled-in", "/ssl/certs", _places.IN_EFFECT, "has hashes")
 OWN = _places.Place("file", "SSL_CERT_FILE", "/a b", _places.IN_EFFECT, "holds certificates")
+CERTIFIS_OWN = _places.Place("file", "SSL_CERT_FILE", "/venv/certifi/cacert.pem", _places.IN_EFFECT, "holds certificates")
 NOTHING = _places.Place("file", "SSL_CERT_FILE", "/no", _places.NOTHING, "cannot be read")
 DEBIAN = ("/usr/local/share/ca-certificates", "ca.crt", "update-ca-certificates")
 
@@ -121,7 +122,7 @@ JUDGED: dict[str, tuple[_causes.Facts, str | None, str, list[str]]] = {
         "",
         [
             "sudo cp /path/to/ca.pem /usr/local/share/ca-certificates/ca.crt && sudo update-ca-certificates",
-            "cp /path/to/ca.pem /ssl/certs && openssl rehash /ssl/certs",
+            "sudo cp /path/to/ca.pem /ssl/certs && sudo openssl rehash /ssl/certs",
         ],
     ),
     "Debian, whose bundle a variable names": (
@@ -166,6 +167,30 @@ JUDGED: dict[str, tuple[_causes.Facts, str | None, str, list[str]]] = {
         "",
         ["(echo; cat /path/to/ca.pem) >> '/c d.pem'"],
     ),
+    "certifi's own bundle as a cafile": (
+        facts(roots=with_sources(_sources.Source("cafile", "/venv/certifi/cacert.pem", 1))),
+        "unknown_root",
+        "",
+        [BOTH.replace("/ssl/cert.pem", "/venv/certifi/cacert.pem").replace("SSL_CERT_FILE", "FALLBACK_ROOTS_CAFILE")],
+    ),
+    "the system's bundle as a cafile": (
+        facts(roots=with_sources(_sources.Source("cafile", "/etc/ssl/cert.pem", 1))),
+        "unknown_root",
+        "",
+        [BOTH.replace("/ssl/cert.pem", "/etc/ssl/cert.pem").replace("SSL_CERT_FILE", "FALLBACK_ROOTS_CAFILE")],
+    ),
+    "certifi's own bundle by a variable": (
+        facts(roots=roots(places=(CERTIFIS_OWN,), anchors=(DEBIAN,))),
+        "unknown_root",
+        "",
+        [BOTH.replace("/ssl/cert.pem", "/venv/certifi/cacert.pem")],
+    ),
+    "a user's config file that is there": (
+        facts(roots=with_sources(CERTIFI, may_init=False)),
+        "unknown_root",
+        "",
+        ["export FALLBACK_ROOTS_CAFILE=/path/to/ca.pem FALLBACK_ROOTS_CERTIFI=1"],
+    ),
     "prefer_system": (
         facts(roots=with_sources(_sources.Source("system", "/s.pem", 1), anchors=(DEBIAN,))),
         "unknown_root",
@@ -179,7 +204,7 @@ JUDGED: dict[str, tuple[_causes.Facts, str | None, str, list[str]]] = {
         facts(roots=with_sources(_sources.Source("system", "/etc/certs/CA", 1))),
         "unknown_root",
         "",
-        ["cp /path/to/ca.pem /etc/certs/CA && openssl rehash /etc/certs/CA"],
+        ["sudo cp /path/to/ca.pem /etc/certs/CA && sudo openssl rehash /etc/certs/CA"],
     ),
     "truststore, which does not tell": (facts(roots=roots(certificates=None, places=())), "unknown_root", "", []),
     "no roots, by a file": (

@@ -44,6 +44,8 @@ class World:
         (root / "prefix").mkdir()
         for name in [name for name in os.environ if name.startswith(("FALLBACK_ROOTS_", "XDG_", "SSL_CERT_"))]:
             monkeypatch.delenv(name)
+        for name, value in NO_CAS.items():
+            monkeypatch.setenv(name, value)
         monkeypatch.setenv("HOME", str(root / "home"))
         monkeypatch.setenv("XDG_CONFIG_DIRS", f"{root / 'site'}:{root / 'other'}")
         monkeypatch.setattr(sys, "prefix", str(root / "prefix"))
@@ -402,9 +404,24 @@ def test_a_source_without_a_certificate_by_force(name: str, world: World, ca_fil
     bad, path = SOURCES[name], world.root / "x"
     bad.make(path, ca_file.read_text())
     code, out, err = world.run("init", bad.option, "x", "--force")
-    assert (code, err) == (0, "")
+    assert (code, err) == (1, "")
     assert words(out).startswith(f"Written: {world.user} ! {path}: {bad.problem} Settings ")
     assert _settings.read().values[bad.option[2:]] == str(path)
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_machine_that_needs_no_fallback(variable: str, world: World, ca_file: Path, hashed_directory: Path) -> None:
+    """Where the default load finds roots, whoever writes a file is told that it has no effect."""
+    world.monkeypatch.setenv(variable, str(ca_file if variable == "SSL_CERT_FILE" else hashed_directory))
+    code, out, _ = world.run("init", "--cafile", str(ca_file))
+    assert (code, "! Python's own default load finds roots here, so no setting has an effect" in words(out)) == (0, True)
+
+
+def test_what_a_file_said_before(world: World, ca_file: Path, hashed_directory: Path) -> None:
+    """--force names the settings that the file had and has no more."""
+    world.write(world.user, f'capath = "{hashed_directory}"\ncafile = "/x"\n')
+    _, out, _ = world.run("init", "--cafile", str(ca_file), "--force")
+    assert words(out).startswith(f"Written: {world.user} ! capath was said in this file, and is not any more Settings ")
 
 
 def test_a_broken_source_beside_a_good_one(world: World, ca_file: Path) -> None:

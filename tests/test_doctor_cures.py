@@ -106,7 +106,11 @@ CASES = {
     "an unknown variable": Case("empty", "unset FALLBACK_ROOTS_CAFIL", no_cas(CAFIL="x"), MENDED),
     "no boolean": Case("empty", "unset FALLBACK_ROOTS_CERTIFI", no_cas(CERTIFI="maybe"), MENDED),
     "a named file that is missing": Case("empty", "unset FALLBACK_ROOTS_CONFIG", no_cas(CONFIG="/no/file"), MENDED),
-    "a user's file with faults": Case("empty", "mv {faulty} {faulty}.off", {**NO_CAS, "HOME": "{home}"}, MENDED),
+    "a user's file with faults": Case("empty", "mv -n {faulty} {faulty}.off", {**NO_CAS, "HOME": "{home}"}, MENDED),
+    "a user's file that everybody may write": Case("empty", "chmod o-w {open}", {**NO_CAS, "HOME": "{openhome}"}, MENDED),
+    "a user's file in a directory that everybody may write": Case(
+        "empty", "chmod o-w {wide}", {**NO_CAS, "HOME": "{widehome}"}, MENDED
+    ),
     "no certifi": Case("empty", f"{PIP} certifi", before=missing("certifi")),
     "no platformdirs": Case("empty", f"{PIP} platformdirs", before=missing("platformdirs")),
     "taken off": Case("empty", None, before="import fallback_roots; fallback_roots.uninstall()"),
@@ -150,16 +154,17 @@ def paths(ca_file: Path, hashed_directory: Path, tmp_path: Path) -> dict[str, st
     trustme.CA().issue_cert("localhost").cert_chain_pems[0].write_to_path(str(tmp_path / "leaf"))
     a_root(tmp_path / "expired", -5)
     a_root(tmp_path / "tomorrow", 5)
-    made = {name: str(tmp_path / name) for name in (*texts, "dangling", "leaf", "expired", "tomorrow")}
-    unhashed = str(tmp_path / "un hashed")
-    return {
-        **made,
-        "ca": str(ca_file),
-        "hashed": str(hashed_directory),
-        "home": str(home),
-        "faulty": str(faulty),
-        "unhashed": unhashed,
-    }
+    made = {name: tmp_path / name for name in (*texts, "dangling", "leaf", "expired", "tomorrow", "home")}
+    for name, mode in (("openhome", 0o666), ("widehome", 0o644)):
+        file = tmp_path / name / ".config" / "fallback-roots" / "config.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text("prefer_system = false\n")
+        file.chmod(mode)
+        made[name] = tmp_path / name
+    made |= {"open": made["openhome"] / ".config/fallback-roots/config.toml", "wide": made["widehome"] / ".config"}
+    made["wide"].chmod(0o777)
+    made |= {"unhashed": tmp_path / "un hashed", "ca": ca_file, "hashed": hashed_directory, "faulty": faulty}
+    return {name: str(path) for name, path in made.items()}
 
 
 def examine(env: Mapping[str, str], before: str = "", first: str = "") -> tuple[dict[str, Any], int]:
@@ -189,6 +194,26 @@ def test_a_cure(name: str, paths: dict[str, str]) -> None:
         after, _ = examine(env, case.before, commands[0])
         assert after["verdict"]["code"] in case.after
         assert commands[0] not in [suggestion["command"] for suggestion in after["suggestions"]]
+
+
+def suggestions(env: Mapping[str, str]) -> list[str]:
+    return [suggestion["command"] for suggestion in examine(env)[0]["suggestions"]]
+
+
+def test_a_fault_behind_the_off_switch(paths: dict[str, str]) -> None:
+    """What would stand in the way once it is switched on is told, too."""
+    env = {**no_cas(DISABLE="1"), "HOME": paths["home"]}
+    assert suggestions(env)[:2] == ["unset FALLBACK_ROOTS_DISABLE", f"mv -n {paths['faulty']} {paths['faulty']}.off"]
+
+
+def test_init_is_suggested_where_it_may_write(tmp_path: Path, paths: dict[str, str]) -> None:
+    """Where the user has a config file, which init would not write over, a variable says the same."""
+    nobody, somebody = {**no_cas(), "HOME": str(tmp_path / "nobody")}, {**no_cas(), "HOME": paths["home"]}
+    if not examine(nobody)[0]["system_bundles"]:
+        pytest.skip("this machine keeps roots in no place that is known")
+    assert "fallback-roots config init --prefer-system" in suggestions(nobody)
+    Path(paths["faulty"]).write_text("prefer_system = false\n")
+    assert "export FALLBACK_ROOTS_PREFER_SYSTEM=1" in suggestions(somebody)
 
 
 def test_the_file_that_arms(installed: Path) -> None:

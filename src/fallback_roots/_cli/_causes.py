@@ -54,6 +54,7 @@ class Facts(NamedTuple):
     second: Look | None = None  # the unverified one
     root: Origin | None = None  # where the root that vouched is from
     proxies: tuple[str, ...] = ()  # variables that are set
+    mends: tuple[Suggestion, ...] = ()  # where there are no roots at all: what the doctor suggests
 
     @property
     def shown(self) -> Look:
@@ -232,10 +233,8 @@ ASK = "Whoever answers can send that, so get the certificate from who runs it, a
 def _no_roots(facts: Facts) -> Finding:
     roots, doctor = facts.roots, Suggestion("fallback-roots doctor", "Tells what was looked at, and what was found:")
     outcome, origin = roots.outcome, roots.origins.get("disable", "default")
-    suggestions = [doctor]
     if roots.disabled:
         why = "FALLBACK_ROOTS_DISABLE switches fallback-roots off"
-        suggestions.insert(0, Suggestion("unset FALLBACK_ROOTS_DISABLE", "Switches fallback-roots on:"))
     elif outcome is None:
         state, verdict = roots.status.state, roots.status.verdict
         why = verdict.reason if verdict is not None else f"fallback-roots is not at work here ({state})"
@@ -247,10 +246,8 @@ def _no_roots(facts: Facts) -> Finding:
         why = "certifi is false, and no other source is set"
     else:
         why = "; ".join(outcome.problems)
-        if any(problem.startswith("certifi: cannot be imported") for problem in outcome.problems):
-            suggestions.insert(0, Suggestion("pip install certifi", "Brings the roots that are loaded by default:"))
     text = f"A default context of this interpreter has no roots at all, so it verifies nobody: {why}."
-    return Finding(False, "no_roots", text, tuple(suggestions))
+    return Finding(False, "no_roots", text, (*facts.mends[:2], doctor))
 
 
 def _no_issuer(facts: Facts) -> Finding:

@@ -30,6 +30,7 @@ class Roots(NamedTuple):
     origins: dict[str, str]  # of the settings, likewise
     disabled: bool = False  # by the variable
     anchors: tuple[tuple[str, str, str], ...] = ()  # those of `ANCHORS` that are here
+    may_init: bool = True  # no user's config file is there, and one would be read
 
     @property
     def directories(self) -> tuple[_places.Place, ...]:
@@ -49,14 +50,19 @@ def cure(roots: Roots) -> Iterator[Suggestion]:
     if outcome is not None and not has(roots, "system"):
         cafile = next((source.path for source in outcome.sources if source.kind == "cafile" and source.certificates != 0), None)
         if cafile is not None:
-            why = f"With the CA's certificate in {CA}; {roots.origins.get('cafile', 'a setting')} names that bundle:"
-            yield Suggestion(f"(echo; cat {CA}) >> {shlex.quote(cafile)}", why)
+            why = f"With the CA's certificate in {CA}; {roots.origins.get('cafile', 'a setting')} names that bundle"
+            if _is_regenerated(cafile):
+                yield _both(cafile, "FALLBACK_ROOTS_CAFILE", f"{why}, which is not yours to add to:")
+            else:
+                yield Suggestion(f"(echo; cat {CA}) >> {shlex.quote(cafile)}", f"{why}:")
             return
         also = " --certifi" if has(roots, "certifi") else ""
         keeps = ", and certifi's roots besides" if also else ""
-        yield Suggestion(f"fallback-roots config init --cafile {CA}{also}", f"Trusts the CA's certificate in {CA}{keeps}:")
+        why = f"Trusts the CA's certificate in {CA}{keeps}"
+        if roots.may_init:
+            yield Suggestion(f"fallback-roots config init --cafile {CA}{also}", f"{why}:")
         also = " FALLBACK_ROOTS_CERTIFI=1" if also else ""
-        yield Suggestion(f"export FALLBACK_ROOTS_CAFILE={CA}{also}", "The same, for what this shell starts:")
+        yield Suggestion(f"export FALLBACK_ROOTS_CAFILE={CA}{also}", f"{why}, for what this shell starts:")
         return
     if roots.is_empty:
         yield Suggestion(f"fallback-roots config init --cafile {CA}", f"Trusts the CA's certificate in {CA}, where it is on:")
@@ -74,21 +80,31 @@ def _cure_of_default_load(roots: Roots) -> Iterator[Suggestion]:
     no_effect = f"(a cafile in the settings would have no effect: {finder} finds roots)"
     place, what = next(iter(in_effect), None), f"the CA's certificate in {CA}"
     is_systems = place is None or place.origin == "compiled-in" or place.path in SYSTEM_PLACES
+    is_regenerated = place is not None and (is_systems or _is_regenerated(place.path))
     for anchors, name, command in roots.anchors[:1] if is_systems else ():
         why = f"Adds {what} to the system's {no_effect}:"
         yield Suggestion(f"sudo cp {CA} {anchors}/{name} && sudo {command}", why)
     if place is None:
         yield Suggestion(f"export SSL_CERT_FILE={CA}", f"Names {what} to OpenSSL, for what this shell starts {no_effect}:")
-    elif place.kind == "file" and is_systems:
-        command = f'(cat {shlex.quote(place.path)}; echo; cat {CA}) > both.pem && export SSL_CERT_FILE="$PWD/both.pem"'
-        yield Suggestion(command, f"A bundle with both, for what this shell starts {no_effect}:")
+    elif place.kind == "file" and is_regenerated:
+        yield _both(place.path, "SSL_CERT_FILE", f"A bundle with both, for what this shell starts {no_effect}:")
     elif place.kind == "file":
         why = f"Adds {what} to the bundle of {place.origin} {no_effect}:"
         yield Suggestion(f"(echo; cat {CA}) >> {shlex.quote(place.path)}", why)
     else:
-        path = shlex.quote(place.path)
-        why = f"Adds {what} to the directory of {place.origin} {no_effect}:"
-        yield Suggestion(f"cp {CA} {path} && openssl rehash {path}", why)
+        path, sudo = shlex.quote(place.path), "sudo " if is_systems else ""
+        whose = "OpenSSL's own directory" if place.origin == "compiled-in" else f"the directory of {place.origin}"
+        yield Suggestion(f"{sudo}cp {CA} {path} && {sudo}openssl rehash {path}", f"Adds {what} to {whose} {no_effect}:")
+
+
+def _both(path: str, variable: str, why: str) -> Suggestion:
+    """A bundle of one's own, with what is at `path` and the CA."""
+    return Suggestion(f'(cat {shlex.quote(path)}; echo; cat {CA}) > both.pem && export {variable}="$PWD/both.pem"', why)
+
+
+def _is_regenerated(path: str) -> bool:
+    """Whether somebody else writes the bundle, so that what anybody adds to it is lost."""
+    return path in SYSTEM_PLACES or path.replace("\\", "/").endswith("/certifi/cacert.pem")
 
 
 def has(roots: Roots, kind: str) -> bool:

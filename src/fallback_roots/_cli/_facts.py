@@ -64,13 +64,12 @@ def gather() -> Facts:
     now = status()
     finder = _armed()
     hook = finder.hook if finder is not None else None
-    site = next((site for site in hook.sites if site.module is ssl), None) if hook is not None else None
+    site = _watched(hook)
     replaced = tuple(name for name in _watch.DOORS if site is not None and not _stands(site, name))
     if site is None:
         if finder is not None:
             now = now._replace(state="armed")  # if it watches an ssl at all, it is another one
-        owner = _watch.owner_of_the_load(ssl.SSLContext) or ssl.SSLContext
-        site = _watch.Site(_watch.Hook(), ssl, owner)  # holds the originals, and is put in no place
+        site = _unwatched()
     start = time.perf_counter()
     found, verdict = _default_load(site)
     seconds = time.perf_counter() - start
@@ -98,6 +97,21 @@ def gather() -> Facts:
         tuple(_others.others(site)),
         tuple(_others.libraries()),
     )
+
+
+def default_load() -> tuple[int, Verdict]:
+    """How many certificates a default load of this interpreter finds by itself, and what the hook would make of it."""
+    finder = _armed()
+    return _default_load(_watched(finder.hook if finder is not None else None) or _unwatched())
+
+
+def _watched(hook: _watch.Hook | None) -> _watch.Site | None:
+    return next((site for site in hook.sites if site.module is ssl), None) if hook is not None else None
+
+
+def _unwatched() -> _watch.Site:
+    """What holds the originals, and is put in no place."""
+    return _watch.Site(_watch.Hook(), ssl, _watch.owner_of_the_load(ssl.SSLContext) or ssl.SSLContext)
 
 
 def _stands(site: _watch.Site, name: str) -> bool:

@@ -83,7 +83,8 @@ def target(text: str, starttls: str | None = None) -> Target:
     name = _name(match) if match is not None and 0 < port < 65536 else None
     if match is None or name is None:
         raise errors.FallbackRootsError(
-            f"{text!r} is not a host (expected HOST or HOST:PORT, without https:// and path; an IPv6 address in brackets)"
+            f"{text!r} is not a host (expected HOST or HOST:PORT, a port from 1 to 65535, without https:// and path; an IPv6 "
+            "address in brackets)"
         )
     return Target(match["name"] or name, name, port, starttls)
 

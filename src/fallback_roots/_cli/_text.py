@@ -49,9 +49,9 @@ def say_json(facts: dict[str, Any]) -> None:
     say(json.dumps(facts, indent=2))
 
 
-def item(text: str, indent: int = 0) -> list[str]:
-    """`text` on lines as wide as its words allow, those after the first a bit further in."""
-    first, others = " " * indent, " " * (indent + 2 if indent else 0)
+def item(text: str, indent: int = 0, further: int = 2) -> list[str]:
+    """`text` on lines as wide as its words allow, those after the first `further` in, where there is an `indent` at all."""
+    first, others = " " * indent, " " * (indent + further if indent else 0)
     wrapper = textwrap.TextWrapper(
         WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
     )
@@ -60,8 +60,8 @@ def item(text: str, indent: int = 0) -> list[str]:
 
 def marked(mark: str, text: str, indent: int = 0) -> list[str]:
     """`text` as an `item` behind a `mark`, which is never alone on a line, however long the first word is."""
-    first, *others = item(text, indent + 2)
-    return [f"{' ' * indent}{mark} {first.lstrip()}", *(line.removeprefix("  ") for line in others)]
+    first, *others = item(text, indent + 2, further=0)
+    return [f"{' ' * indent}{mark} {first.lstrip()}", *others]
 
 
 def count(number: int, what: str) -> str:
@@ -81,5 +81,6 @@ def suggested(suggestions: tuple[Suggestion, ...]) -> list[str]:
     """The lines that show `suggestions`, the most likely first; a command stays on one line, to be copied."""
     lines = []
     for suggestion in suggestions:
-        lines += [*item(suggestion.why, 2), f"    {plain(suggestion.command)}"]
+        # Its lines are not further in, where the command is.
+        lines += [*item(suggestion.why, 2, further=0), f"    {plain(suggestion.command)}"]
     return ["", "What may mend it", *lines] if lines else []

@@ -21,7 +21,7 @@ from ._causes import Facts, Finding, Origin, fingerprint, judge, named, short
 from ._certificates import decoded, iso
 from ._cures import Roots
 from ._look import Target, look, target
-from ._text import coloured, item, marked, say, say_json, suggested
+from ._text import Suggestion, coloured, item, marked, say, say_json, suggested
 
 SCHEMA_VERSION = 1
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -73,7 +73,15 @@ def gather(where: Target, seconds: float) -> Facts:
         second,
         _origin(first.anchor, roots) if first.anchor is not None else None,
         tuple(name for name in PROXIES if os.environ.get(name)),
+        _mends() if roots.is_empty else (),
     )
+
+
+def _mends() -> tuple[Suggestion, ...]:
+    from . import _facts, doctor
+
+    facts = _facts.gather()
+    return doctor.suggest(facts, doctor.judge(facts))
 
 
 def _roots(context: ssl.SSLContext) -> Roots:
@@ -96,6 +104,7 @@ def _roots(context: ssl.SSLContext) -> Roots:
         settings.origins if settings is not None else {},
         _is_off(os.environ),
         tuple(anchor for anchor in ANCHORS if os.path.isdir(anchor[0])),
+        settings is None or any(file.origin == "user" and not file.exists for file in settings.files),
     )
 
 

@@ -17,6 +17,7 @@ from .._settings import KEYS, PREFIX, Settings
 from .._sources import Source
 from ..errors import FallbackRootsError
 from ._config_file import file_text, write
+from ._facts import default_load
 from ._shown import file_lines, other_faults, place_line, settings_lines
 from ._text import count, item, marked, say, say_json
 
@@ -89,6 +90,7 @@ def _init(options: argparse.Namespace) -> int:
     broken = [str(source.problem) for source in sources if source.certificates == 0]
     if broken and not options.force:
         raise FallbackRootsError(plain("; ".join([*broken, "nothing is written (--force writes it all the same)"])))
+    before = {name for name, origin in _settings.read().origins.items() if origin == path}
     try:
         write(path, text, options.force)
     except FileExistsError:
@@ -97,10 +99,12 @@ def _init(options: argparse.Namespace) -> int:
         raise FallbackRootsError(plain(f"{path}: cannot be written ({error.strerror})")) from None
     settings = _settings.read()
     lines = [f"Written: {plain(path)}"]
-    for remark in [*(source.problem for source in sources if source.problem), *_overrides(path, chosen, settings)]:
+    gone = [f"{name} was said in this file, and is not any more" for name in KEYS if name in before - chosen.keys()]
+    problems = [source.problem for source in sources if source.problem]
+    for remark in [*problems, *gone, *_overrides(path, chosen, settings), *_without_effect()]:
         lines += marked("!", remark)
     say("\n".join([*lines, "", *_shown(settings)]))
-    return 1 if settings.problems else 0
+    return 1 if settings.problems or broken else 0
 
 
 # ---------------------------------------------------------------- places and sources
@@ -138,6 +142,13 @@ def _loaded(values: dict[str, Any]) -> tuple[Source, ...]:
 
 
 # ---------------------------------------------------------------- what is said
+
+
+def _without_effect() -> Iterator[str]:
+    """Whether this machine needs no fallback, so that no setting has an effect."""
+    found, verdict = default_load()
+    if found or verdict.code in ("directory", "file"):
+        yield "Python's own default load finds roots here, so no setting has an effect until it does not"
 
 
 def _shown(settings: Settings) -> Iterator[str]:

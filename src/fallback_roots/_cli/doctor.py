@@ -5,10 +5,12 @@ What lives here: the judgement of the facts, what may mend it, and the exit code
 
 import argparse
 import datetime
+import re
 import shlex
 import sys
 from collections.abc import Iterator
 
+from .._settings import File
 from . import _report, _surroundings
 from ._facts import DEPENDENCIES, Facts, gather
 from ._report import NOTHING, Finding, is_used, where
@@ -75,6 +77,8 @@ def _attention(facts: Facts, fallback: bool) -> Iterator[str]:
     for source, wrong in zip(facts.outcome.sources, facts.wrong, strict=False):
         if source.problem:
             yield source.problem
+        if source.kind == "system":  # the operating system's to look after, as where the default load finds it
+            continue
         for number, what in zip(wrong, ("expired", "not yet valid", "not a CA's"), strict=True):
             if number:
                 yield f"{where(source.kind, source.path)}: {count(number, 'certificate')} {what}"
@@ -135,26 +139,32 @@ def _suggestions(facts: Facts, finding: Finding) -> Iterator[Suggestion]:
         yield from _towards_rest(facts, pip)
     if facts.bundles and is_used(facts) and any(source.kind == "certifi" for source in facts.outcome.sources):
         bundle = facts.bundles[0]
-        why = f"The operating system keeps roots in {bundle.path}, where this OpenSSL does not look."
-        yield Suggestion("fallback-roots config init --prefer-system", why)
+        why = f"The operating system keeps roots in {bundle.path}, which the default load does not get to."
+        # init writes over no file.
+        files = facts.settings.files if facts.settings is not None else ()
+        is_free = any(file.origin == "user" and not file.exists for file in files)
+        command = "fallback-roots config init --prefer-system" if is_free else "export FALLBACK_ROOTS_PREFER_SYSTEM=1"
+        yield Suggestion(command, why)
 
 
 def _towards_roots(facts: Facts, pip: str) -> Iterator[Suggestion]:
     """What may give default contexts roots, where they have none."""
     state, outcome, verdict = facts.status.state, facts.outcome, facts.verdict.code
     if verdict == "device" or (verdict == "empty" and outcome.code == "honored"):
-        names = [place.origin for place in facts.places if place.origin in VARIABLES]
-        yield Suggestion(f"unset {' '.join(dict.fromkeys(names))}", "They say that nothing is to be trusted.")
+        names = dict.fromkeys(place.origin for place in facts.places if place.origin in VARIABLES)
+        end = "say that nothing is to be trusted" if verdict == "device" else "have the last word, and lead to no certificate"
+        yield Suggestion(f"unset {' '.join(names)}", f"{' and '.join(names)} {end}.")
     elif verdict != "empty":
         return
     elif state == "disabled" or (outcome.code == "disabled" and _disabled_by(facts) == "FALLBACK_ROOTS_DISABLE"):
-        yield Suggestion("unset FALLBACK_ROOTS_DISABLE", "It switches fallback-roots off.")
+        yield Suggestion("unset FALLBACK_ROOTS_DISABLE", "FALLBACK_ROOTS_DISABLE switches fallback-roots off.")
+        yield from _away_with_faults(facts)
     elif outcome.code == "disabled":
         yield Suggestion("export FALLBACK_ROOTS_DISABLE=0", f"{_disabled_by(facts)} switches fallback-roots off.")
     elif state == "absent" and facts.no_start_up_file and not facts.armed_by.endswith("site reads"):
         yield Suggestion(f"{pip} --force-reinstall --no-deps fallback-roots", "Its start-up file is not where site reads it.")
     elif outcome.code == "none":
-        yield _without("certifi", facts, "It chooses no roots at all.")
+        yield _without("certifi", facts, "certifi = false chooses no roots at all.")
     elif outcome.code == "broken":
         for source in outcome.sources:
             if source.kind == "capath" and source.path and _surroundings.unhashed_files(source.path):
@@ -185,12 +195,21 @@ def _away_with_faults(facts: Facts) -> Iterator[Suggestion]:
         if file.problems and file.origin.startswith("FALLBACK_ROOTS_"):
             yield Suggestion(f"unset {file.origin}", f"{file.problems[0]}.")
         elif file.problems:
-            path = shlex.quote(file.path)
-            yield Suggestion(f"mv {path} {path}.off", f"{file.problems[0]}. This takes the file away until it is mended.")
+            yield _of_file(file)
     for problem in settings.problems if settings is not None else ():
         variable = problem.partition("=")[0].partition(":")[0]
         if variable.startswith("FALLBACK_ROOTS_"):
             yield Suggestion(f"unset {shlex.quote(variable)}", f"{problem}.")
+
+
+def _of_file(file: File) -> Suggestion:
+    """What mends a config file that was found: its mode, or else that it is not there."""
+    problem, path = file.problems[0], shlex.quote(file.path)
+    behind = re.search(r": is in (.*), which is writable by everybody", problem)
+    if behind or f"{file.path}: is writable by everybody" in problem:
+        return Suggestion(f"chmod o-w {shlex.quote(behind[1]) if behind else path}", f"{problem}.")
+    why = f"{problem}. Until that is mended, this takes the file away: other settings take its place, or else certifi's roots."
+    return Suggestion(f"mv -n {path} {path}.off", why)
 
 
 def _towards_rest(facts: Facts, pip: str) -> Iterator[Suggestion]:
