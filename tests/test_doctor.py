@@ -529,6 +529,14 @@ def test_a_config_file_is_there_or_not(exists: bool, expected: str) -> None:
     assert f"  - user, {expected}: /config.toml" in _report.render(facts(settings=settings))
 
 
+@pytest.mark.parametrize(("kind", "attention"), [("cafile", ("cafile /ca.pem: 2 certificates expired",)), ("system", ())])
+def test_expired_roots(kind: str, attention: tuple[str, ...]) -> None:
+    """Expired roots need attention in a source that somebody chose, and not in the operating system's bundle."""
+    source = _sources.Source(kind, "/ca.pem", 3)
+    found = facts(outcome=Outcome("loaded", (source,)), wrong=(_surroundings.Roots(expired=2),))
+    assert doctor.judge(found).attention == attention
+
+
 @pytest.mark.parametrize("code", ["disabled", "honored", "none", "broken", "fault"])
 def test_an_outcome_that_is_no_roots(code: str) -> None:
     """Whatever the fallback comes to, there is a sentence, and the same reason in the report."""
