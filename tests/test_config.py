@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from support import NO_CAS, ROOT, python
 
 from fallback_roots import _cli, _places, _settings
-from fallback_roots._cli import _config_file, _text, config
+from fallback_roots._cli import _config_file, _new_file, _text, config
 from fallback_roots._settings import File, Settings
 from fallback_roots._sources import Source
 
@@ -604,7 +604,7 @@ def test_a_race(world: World) -> None:
     def take_part(text: str) -> None:
         start.wait()
         try:
-            _config_file.write(str(world.user), text, force=False)
+            _new_file.write(str(world.user), text, force=False)
         except FileExistsError:
             return
         won.append(text)

@@ -16,8 +16,9 @@ from .._say import plain
 from .._settings import KEYS, PREFIX, Settings
 from .._sources import Source
 from ..errors import FallbackRootsError
-from ._config_file import file_text, write
+from ._config_file import file_text
 from ._facts import default_load
+from ._new_file import write
 from ._shown import file_lines, other_faults, place_line, settings_lines
 from ._text import count, item, marked, say, say_json
 
