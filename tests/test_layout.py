@@ -55,7 +55,9 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-SOURCES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+# What is no module of the package, but a text that a command writes.
+TEXTS = {PACKAGE / "_cli" / "sitecustomize_template.py"}
+SOURCES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if path not in TEXTS}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
 
 

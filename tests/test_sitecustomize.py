@@ -1,8 +1,11 @@
-"""The template for places where no `.pth` is read: packages in a directory that PYTHONPATH names."""
+"""The template for places where no `.pth` is read, packages in a directory that PYTHONPATH names, and what it gives way to."""
 
 import os
+import py_compile
+import re
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,258 @@ def test_a_broken_installation(how: str, name: str, target: Path, bare: Path, ca
     if how == "half written":
         broken.with_suffix(".py").write_text("def arm(\n")
     assert run(bare, target, ca_file) == ("0 0", "")
+
+
+def test_in_a_zip(target: Path, bare: Path, ca_file: Path, tmp_path: Path) -> None:
+    """A zip of the whole, as a cluster hands it to its workers, arms from PYTHONPATH."""
+    archive = shutil.make_archive(str(tmp_path / "packages"), "zip", target)
+    shutil.rmtree(target)
+    assert run(bare, Path(archive), ca_file)[0] == "1 1"
+
+
+def test_the_copy_in_the_wheel() -> None:
+    """What the command `fallback-roots sitecustomize` writes is the template, to the letter."""
+    assert (ROOT / "src" / "fallback_roots" / "_cli" / "sitecustomize_template.py").read_bytes() == TEMPLATE.read_bytes()
+
+
+# ---------------------------------------------------------------- the next one
+
+SAYS = "print('next', __name__, __file__)\n"
+SHOW = f"""
+import sys
+module = sys.modules.get("sitecustomize")
+print({FINDERS}, getattr(module, "__file__", None), getattr(module, "__spec__", None), sorted(vars(module or sys)))
+"""
+
+
+def start(*path: Path | str, interpreter: Path, flags: tuple[str, ...] = (), cwd: Path | None = None) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of SHOW with `path` as PYTHONPATH."""
+    env = {"PYTHONPATH": os.pathsep.join(map(str, path))}
+    done = python(*flags, "-c", SHOW, env=env, executable=interpreter, cwd=cwd)
+    return done.returncode, re.sub("0x[0-9a-f]+", "0x", done.stdout), done.stderr
+
+
+def a_file(text: str) -> Callable[[Path], Path]:
+    def make(directory: Path) -> Path:
+        (directory / "sitecustomize.py").write_bytes(text.encode(errors="surrogateescape"))
+        return directory
+
+    return make
+
+
+def a_link_to_itself(directory: Path) -> Path:
+    (directory / "sitecustomize.py").symlink_to("sitecustomize.py")
+    return directory
+
+
+def a_package(directory: Path) -> Path:
+    (directory / "sitecustomize").mkdir()
+    (directory / "sitecustomize" / "__init__.py").write_text(f"{SAYS}print(__path__)")
+    return directory
+
+
+def a_bare_directory(directory: Path) -> Path:
+    (directory / "sitecustomize").mkdir()
+    return directory
+
+
+def bytecode_alone(directory: Path) -> Path:
+    py_compile.compile(str(a_file(SAYS)(directory) / "sitecustomize.py"), cfile=str(directory / "sitecustomize.pyc"))
+    (directory / "sitecustomize.py").unlink()
+    return directory
+
+
+def a_zip(directory: Path) -> Path:
+    with zipfile.ZipFile(directory / "next.zip", "w") as archive:
+        archive.writestr("sitecustomize.py", SAYS)
+    return directory / "next.zip"
+
+
+NEXT: dict[str, Callable[[Path], Path]] = {
+    "none": lambda directory: directory,
+    "prints": a_file(SAYS),
+    "package": a_package,
+    "directory without __init__": a_bare_directory,
+    "bytecode": bytecode_alone,
+    "zip": a_zip,
+    "takes its own place": a_file("import sys, types; sys.modules[__name__] = types.ModuleType('other')\n"),
+    "goes away": a_file("import sys; del sys.modules[__name__]\n"),
+    "changes the path": a_file("import sys; sys.path.insert(0, '/nonexistent/first'); sys.path.append('/nonexistent/last')\n"),
+    "ImportError": a_file("import nonexistent_module\n"),
+    "ImportError of its own name": a_file("raise ImportError('x', name='sitecustomize')\n"),
+    "ValueError": a_file("print('half')\nraise ValueError('boom')\n"),
+    "SyntaxError": a_file("def f(:\n"),
+    "not UTF-8": a_file("x = '\udcff'\n"),
+    "a link to itself": a_link_to_itself,
+    "exit": a_file("import os; os._exit(3)\n"),
+    "SystemExit": a_file("raise SystemExit(5)\n"),
+    "KeyboardInterrupt": a_file("raise KeyboardInterrupt\n"),
+}
+FRAME = re.compile(
+    r'  File ".*/target/sitecustomize.py", line \d+, in <module>\n    .*\n(    [~^]+\n)?|  File "<frozen importlib.*\n'
+)
+
+
+@pytest.mark.parametrize("name", NEXT)
+@pytest.mark.parametrize("installation", ["whole", "gone"])
+def test_the_next_one(name: str, installation: str, target: Path, bare: Path, tmp_path: Path) -> None:
+    """The next sitecustomize does, shows and fails as it would without us, also where only the template is left of us."""
+    (tmp_path / "next").mkdir()
+    entry = NEXT[name](tmp_path / "next")
+    if installation == "gone":
+        shutil.rmtree(target / "fallback_roots")
+    without, with_us = start(entry, interpreter=bare), start(target, entry, interpreter=bare)
+    fails = "Fatal Python error" in without[2]  # its traceback has one frame of ours
+    armed = "0" if installation == "gone" else "1"
+    assert (with_us[0], FRAME.sub("", with_us[2])) == (without[0], FRAME.sub("", without[2]))
+    assert fails == (with_us[2] != without[2])
+    if name in ("none", "a link to itself"):
+        assert with_us[1].startswith(f"{armed} {target / 'sitecustomize.py'} ModuleSpec(")
+    else:
+        assert with_us[1] == re.sub("^0 ", f"{armed} ", without[1], flags=re.MULTILINE)
+
+
+def link_to(target: Path) -> Callable[[Path], str]:
+    def make(directory: Path) -> str:
+        (directory / "link").symlink_to(target)
+        return str(directory / "link")
+
+    return make
+
+
+def copy_in(directory: Path) -> str:
+    (directory / "copy").mkdir(exist_ok=True)
+    shutil.copy(TEMPLATE, directory / "copy")
+    return str(directory / "copy")
+
+
+def copy_in_a_zip(directory: Path) -> str:
+    with zipfile.ZipFile(directory / "copy.zip", "w") as archive:
+        archive.write(TEMPLATE, TEMPLATE.name)
+    return str(directory / "copy.zip")
+
+
+def file_link(target: Path) -> Callable[[Path], str]:
+    def make(directory: Path) -> str:
+        (directory / "file").mkdir(exist_ok=True)
+        (directory / "file" / TEMPLATE.name).symlink_to(target / TEMPLATE.name)
+        return str(directory / "file")
+
+    return make
+
+
+PATHS = {
+    "before it": "T N",
+    "behind it": "N T",
+    "the same twice": "T T N T",
+    "a link to the directory": "T L N",
+    "the link first": "L T N",
+    "a copy": "T C N",
+    "a copy, and the first again": "T C L N",
+    "copies on both sides": "C T C N",
+    "a link to the file": "T F N",
+    "the file's link first": "F T N",
+    "in a zip": "Z N",
+    "the zip behind it": "T Z N",
+    "all of them": "Z F C L T L C F Z N N",
+    "nobody behind": "T C T",
+    "what is nowhere": "/nonexistent T /nonexistent N",
+    "a relative one": "T . N",
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
+def test_the_order(name: str, relative: bool, target: Path, bare: Path, tmp_path: Path) -> None:
+    """However often and by whatever way ours is on the path, the one behind it runs once, as long as ours runs at all."""
+    makers: dict[str, Callable[[Path], str]] = {
+        "T": lambda _: str(target),
+        "N": lambda directory: str(directory / "next"),
+        "L": link_to(target),
+        "C": copy_in,
+        "F": file_link(target),
+        "Z": copy_in_a_zip,
+    }
+    (tmp_path / "next").mkdir()
+    a_file(SAYS)(tmp_path / "next")
+    letters = PATHS[name].split()
+    made = {letter: makers[letter](tmp_path) if letter in makers else letter for letter in {*letters, "T"}}
+    path = [os.path.relpath(made[letter], tmp_path) if relative else made[letter] for letter in letters]
+    code, out, err = start(*path, interpreter=bare, cwd=tmp_path)
+    assert (code, err) == (0, "")
+    file = tmp_path / "next" / "sitecustomize.py"
+    assert out.count("next sitecustomize") == ("N" in letters)
+    assert out.splitlines()[-1].startswith("0" if letters[0] == "N" or "T" not in letters else "1")  # else out of reach
+    if "N" in letters:
+        assert f"next sitecustomize {file}\n" in out
+        assert f" {file} ModuleSpec(" in out
+
+
+def test_an_entry_that_is_no_path(target: Path, bare: Path, tmp_path: Path) -> None:
+    """What is on sys.path and is no string is passed over, as by the import system."""
+    a_file(SAYS)(tmp_path)
+    program = f"import sys, pathlib; sys.path[:] = [None, b'x', {str(target)!r}, 7, pathlib.Path('/'), {str(tmp_path)!r}]\n"
+    done = python("-I", "-c", f"{program}import sitecustomize; print({FINDERS})", executable=bare)
+    assert (done.stdout, done.stderr) == (f"next sitecustomize {tmp_path / 'sitecustomize.py'}\n1\n", "")
+
+
+def test_as_a_script(target: Path, bare: Path, tmp_path: Path) -> None:
+    """The file executed as a program arms, and does not execute the next one once more."""
+    a_file(SAYS)(tmp_path)
+    done = python(target / TEMPLATE.name, env={"PYTHONPATH": str(tmp_path)}, executable=bare)
+    assert (done.returncode, done.stdout.count("next"), done.stderr) == (0, 1, "")
+
+
+def test_from_memory(target: Path, bare: Path) -> None:
+    """Executed from memory, where no file is its own, it arms and gives way to nobody."""
+    program = """
+import sys, types
+source = open(sys.argv[1]).read()
+module = sys.modules["sitecustomize"] = types.ModuleType("sitecustomize")
+sys.path.append(sys.argv[2])
+exec(source, vars(module))
+"""
+    done = python("-I", "-c", f"{program}print({FINDERS})", target / TEMPLATE.name, target, executable=bare)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_reload(target: Path, bare: Path, tmp_path: Path) -> None:
+    """After a reload there is still one finder, and the module of that name is the next one, executed again."""
+    a_file(SAYS)(tmp_path)
+    program = f"import importlib, sys, sitecustomize; print(importlib.reload(sitecustomize).__file__, {FINDERS})"
+    env = {"PYTHONPATH": f"{target}{os.pathsep}{tmp_path}"}
+    done = python("-c", program, env=env, executable=bare)
+    said = f"next sitecustomize {tmp_path / 'sitecustomize.py'}\n"
+    assert (done.stdout, done.stderr) == (f"{said}{said}{tmp_path / 'sitecustomize.py'} 1\n", "")
+
+
+def test_usercustomize(target: Path, bare: Path, tmp_path: Path) -> None:
+    """usercustomize runs as before, after the sitecustomize that ours gives way to."""
+    a_file(SAYS)(tmp_path)
+    (tmp_path / "usercustomize.py").write_text(SAYS)
+    base = Path(os.path.realpath(bare))  # in a venv there is none
+    out = start(target, tmp_path, interpreter=base)[1].splitlines()
+    files = [f"next {name} {tmp_path / name}.py" for name in ("sitecustomize", "usercustomize")]
+    assert out[:2] == files
+
+
+def test_what_it_imports(target: Path, bare: Path, tmp_path: Path) -> None:
+    """It imports this package's two modules of start-up and nothing else, with a next one and without."""
+    (tmp_path / "next").mkdir()
+    a_file("")(tmp_path / "next")
+    for path, more in (([], {"sitecustomize"}), ([tmp_path / "next"], set())):
+        modules = []
+        for ours in ([], [target]):
+            env = {"PYTHONPATH": os.pathsep.join(map(str, [*ours, *path]))}
+            modules.append(set(python("-c", "import sys; print(*sys.modules)", env=env, executable=bare).stdout.split()))
+        assert modules[1] - modules[0] == {"fallback_roots", "fallback_roots.auto", *more}
+
+
+@pytest.mark.skipif(not Path("/etc/debian_version").exists(), reason="Debian's Python has a sitecustomize of its own")
+def test_debians_own(target: Path) -> None:
+    """Debian's own sitecustomize is the module of that name afterwards, as without us."""
+    env, program = {"PYTHONPATH": str(target)}, f"import sys, sitecustomize; print({FINDERS}, sitecustomize.__file__)"
+    debian = Path("/usr/bin/python3")
+    without, with_us = python("-c", program, executable=debian), python("-c", program, env=env, executable=debian)
+    assert (with_us.stdout, with_us.stderr) == (without.stdout.replace("0 ", "1 ", 1), "")
+    assert re.match(r"0 /usr/lib/python3\.\d+/sitecustomize\.py$", without.stdout)

@@ -18,6 +18,7 @@ EXIT_CODES = {
         "doctor: default contexts have roots",
         "check: verified",
         "config check: no fault",
+        "sitecustomize: it is there",
         "demo: each run did what it should",
     ),
     1: (
@@ -83,6 +84,10 @@ def _config_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=_path, metavar="FILE", help="a config file (default: all that are in effect)")
 
 
+def _sitecustomize(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=_path, metavar="DIR", help="the directory that PYTHONPATH names, or is to name")
+
+
 CONFIG_COMMANDS = {
     "path": Command("all places, lowest precedence first, and which are there", "fallback-roots config path"),
     "show": Command("the settings in effect, and where each came from", "fallback-roots config show --json", _config_show),
@@ -108,6 +113,11 @@ COMMANDS = {
         "where settings come from, what they are, and whether they are sound",
         "fallback-roots config init --cafile /etc/ssl/corp.pem",
         _config,
+    ),
+    "sitecustomize": Command(
+        "write a sitecustomize.py that arms interpreters where no .pth file is read: packages on PYTHONPATH",
+        "PYTHONPATH=DIR python -m fallback_roots sitecustomize DIR",
+        _sitecustomize,
     ),
     "demo": Command(
         "the main job, shown on any machine without the internet (needs trustme: pip install 'fallback-roots[demo]')",

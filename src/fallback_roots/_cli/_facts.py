@@ -43,6 +43,7 @@ class Facts(NamedTuple):
     status: Status
     armed_by: str  # the start-up file, or another reason; why not, where the hook is absent
     no_start_up_file: bool  # though site has been at work
+    unread: str | None  # the directory of this package, if PYTHONPATH names it and site reads none of its .pth files
     disabled_by: str  # FALLBACK_ROOTS_DISABLE=…
     replaced: tuple[str, ...]  # functions of ssl in whose place somebody has put another one after us
     found: int  # certificates, by a default load without us
@@ -82,6 +83,7 @@ def gather() -> Facts:
         now,
         start_up,
         not sys.flags.no_site and next(_surroundings.start_up_files(), None) is None,
+        _surroundings.unread(),
         f"FALLBACK_ROOTS_DISABLE={os.environ.get('FALLBACK_ROOTS_DISABLE')}",
         replaced,
         found,

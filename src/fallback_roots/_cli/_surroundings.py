@@ -12,6 +12,7 @@ import ssl
 import sys
 import time
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from typing import Any, NamedTuple
 
 from .. import _places, _sources
@@ -65,10 +66,11 @@ def armed_by() -> str | None:
     if not sys.flags.no_site:
         for path in start_up_files():
             return path
-    for name in ("sitecustomize", "usercustomize"):
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if file and _mentions_us(file):
-            return str(file)
+        for name in ("sitecustomize", "usercustomize"):
+            # Ours gives way to the next one, which is then the module of that name.
+            for file in (customize(name, start_up_path()), getattr(sys.modules.get(name), "__file__", None)):
+                if file and mentions_us(file):
+                    return file
     return None
 
 
@@ -89,9 +91,33 @@ def site_directories() -> list[str]:
     return [*site.getsitepackages(), *users]
 
 
+def start_up_path() -> list[str]:
+    """What was on ``sys.path`` when site was at work: the script's directory, or the current one, comes after that."""
+    return sys.path if getattr(sys.flags, "safe_path", sys.flags.isolated) else sys.path[1:]  # -P is since Python 3.11
+
+
+def customize(name: str, entries: list[str]) -> str | None:
+    """The file of the first sitecustomize or usercustomize that is in one of `entries`, directories or zips."""
+    spec = PathFinder.find_spec(name, entries)
+    return spec.origin if spec is not None else None
+
+
+def unread() -> str | None:
+    """The directory of this package, if PYTHONPATH names it and site does not read its .pth files."""
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep) if not sys.flags.ignore_environment else []
+    home = _home()
+    if home in site_directories() or not any(path and os.path.realpath(path) == os.path.realpath(home) for path in named):
+        return None
+    return home
+
+
+def _home() -> str:
+    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
 def why_absent() -> str:
     """Why no start-up file has armed this interpreter."""
-    home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    home = _home()
     if sys.flags.no_site:
         return "python -S reads no .pth file"
     if next(start_up_files(), None):
@@ -103,7 +129,8 @@ def why_absent() -> str:
     return "no .pth file of fallback-roots was read"
 
 
-def _mentions_us(path: str) -> bool:
+def mentions_us(path: str) -> bool:
+    """Whether the file at `path` names this package."""
     try:
         with open(path, "rb") as file:
             return b"fallback_roots" in file.read(100_000)

@@ -161,6 +161,9 @@ def _towards_roots(facts: Facts, pip: str) -> Iterator[Suggestion]:
         yield from _away_with_faults(facts)
     elif outcome.code == "disabled":
         yield Suggestion("export FALLBACK_ROOTS_DISABLE=0", f"{_disabled_by(facts)} switches fallback-roots off.")
+    elif state == "absent" and facts.no_start_up_file and facts.unread is not None:
+        command = f"{shlex.quote(sys.executable)} -m fallback_roots sitecustomize {shlex.quote(facts.unread)}"
+        yield Suggestion(command, f"site reads no .pth file in {facts.unread}, but Python imports a sitecustomize.py there.")
     elif state == "absent" and facts.no_start_up_file and not facts.armed_by.endswith("site reads"):
         yield Suggestion(f"{pip} --force-reinstall --no-deps fallback-roots", "Its start-up file is not where site reads it.")
     elif outcome.code == "none":

@@ -1,0 +1,86 @@
+"""Tier 4: ``fallback-roots sitecustomize``; imports pkgutil.
+
+What lives here: the template, put into a directory that PYTHONPATH names or is to name, and what becomes of it there. What must
+not: a change of any file that is there already.
+"""
+
+import argparse
+import os
+import pkgutil
+from collections.abc import Iterator
+
+from .._say import plain
+from ..errors import FallbackRootsError
+from ._new_file import write
+from ._surroundings import customize, mentions_us, start_up_path
+from ._text import marked, say
+
+NAME = "sitecustomize"
+LINES = """\
+try:
+    import fallback_roots.auto
+except Exception:
+    pass"""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the template into the directory that `options` name; returns the exit code."""
+    directory = os.path.abspath(os.path.expanduser(options.directory))
+    if not os.path.isdir(directory):
+        raise FallbackRootsError(plain(f"{directory}: is not a directory (expected one that PYTHONPATH names, or is to name)"))
+    path = os.path.join(directory, f"{NAME}.py")
+    text = (pkgutil.get_data(__package__, "sitecustomize_template.py") or b"").decode()
+    there = customize(NAME, [directory])
+    if there is None and not os.path.lexists(path):
+        try:
+            write(path, text, force=False)
+        except OSError as error:
+            raise FallbackRootsError(plain(f"{path}: cannot be written ({error.strerror})")) from None
+        said = f"Written: {plain(path)}"
+    elif _is(path, text):
+        said = f"There already: {plain(path)}"
+    else:
+        raise FallbackRootsError(_refusal(there or path, directory))
+    lines = [said]
+    for remark in _remarks(directory):
+        lines += marked("!", remark)
+    say("\n".join(lines))
+    return 0
+
+
+def _is(path: str, text: str) -> bool:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read() == text
+    except (OSError, ValueError):
+        return False
+
+
+def _refusal(there: str, directory: str) -> str:
+    """Why nothing is written, and how the one that is there and ours both come to run."""
+    arms = "; it names fallback_roots, so it may arm it as it is" if mentions_us(there) else ""
+    return (
+        f"{plain(there)}: is there already, and stays as it is{arms}\n\n"
+        f"Either put these lines at its head:\n\n{LINES}\n\n"
+        f"or write ours into another directory, which PYTHONPATH names before {plain(directory)}: ours gives way to the next."
+    )
+
+
+def _remarks(directory: str) -> Iterator[str]:
+    """What is to be known of a sitecustomize.py of ours in `directory`, as this interpreter's path is."""
+    entries = start_up_path()
+    reals = [os.path.realpath(entry) for entry in entries]
+    real = os.path.realpath(directory)
+    is_named = real in reals
+    position = reals.index(real) if is_named else -1  # PYTHONPATH comes first
+    first = customize(NAME, entries[: max(position, 0)])
+    if first is not None:
+        yield f"{first} comes before it on sys.path, so it is not run"
+    if not is_named:
+        yield f"{directory} is not on sys.path: PYTHONPATH={directory} has it run, but for python -I and -E"
+    if not os.path.isdir(os.path.join(directory, "fallback_roots")):
+        yield f"fallback_roots is not in {directory}: this arms nothing where it cannot be imported from elsewhere"
+    behind = zip(entries[position + 1 :], reals[position + 1 :], strict=True)
+    following = customize(NAME, [entry for entry, at in behind if at != real])
+    if following is not None and first is None:
+        yield f"it gives way to {following}, which runs as before"
