@@ -116,8 +116,8 @@ WORLDS = [
     World("hashed, empty", D, "{.0 of nothing}", "directory", HASHED),
     World("hashed, dangling", D, "{.0 dangling}", "empty", UNHASHED),
     World("hashed, a directory", D, "{.0 directory}", "empty", UNHASHED),
-    World("hashed, null device", D, "{.0 device}", "empty", UNHASHED),
-    World("hashed, FIFO", D, "{.0 FIFO}", "empty", UNHASHED, None),
+    World("hashed, null device", D, "{.0 device}", "directory", HASHED),
+    World("hashed, FIFO", D, "{.0 FIFO}", "directory", HASHED, None),
     World("hashed, mode 000", D, "{.0 000}", "empty", UNHASHED, another_user=True),
     World("mode 000", D, "{directory 000}", "empty", UNHASHED, another_user=True),
     World("listed, not searched", D, "{directory 444}", "empty", UNHASHED, another_user=True),
@@ -144,6 +144,7 @@ WORLDS = [
     World("list, the empty and the second", D, ":{.0}", "directory", f"is empty, {HASHED}", True),
     World("list, none", D, "{missing}:{nothing}", "empty", f"{GONE}, {UNHASHED}"),
     World("list of empty values", D, ":", "empty", "is empty, is empty"),
+    World("no list: only a colon", D, "::", "directory", f"is empty, is empty, is empty, {RELATIVE}", True),
     World("list, ten", D, "{missing}:{.10}", "directory", f"{GONE}, {HASHED}"),
     World("list, CRL's name", D, "{missing}:{.r0}", "empty", f"{GONE}, {UNHASHED}"),
     World("list, null device", D, "{missing}:/dev/null", "device", f"{GONE}, {AT_ITS_WORD}"),
@@ -151,6 +152,9 @@ WORLDS = [
     World("list, PEM second", D, "{missing}:{ca}", "empty", f"{GONE}, is a file"),
     World("list, URI of a file", D, "{missing}:file:{ca}", "directory", f"{GONE}, {RELATIVE}, is a file"),
     World("list, URI of a directory", D, "{missing}:file:{.0}", "directory", f"{GONE}, {RELATIVE}, {HASHED}", True),
+    World("no list: a colon in its name", D, "{a:/b}", "directory", f"{GONE}, {GONE}, {HASHED}", True),
+    World("no list: a colon in a file's name", D, "{a:/c}", "directory", f"{GONE}, {GONE}, {A_FILE}", True),
+    World("no list: a colon, and nothing in it", D, "{a:/d}", "empty", f"{GONE}, {GONE}"),
     World("no list: a semicolon", D, "{missing};{.0}", "empty", GONE),
     World("no list: a comma", D, "{missing},{.0}", "empty", GONE),
 ]
@@ -251,6 +255,7 @@ def _make(root: Path) -> dict[str, Path]:
         return root / name
 
     empty, crl = file("empty", ""), _crl()
+    (root / "colon:").mkdir()
     made = {
         "missing": root / "missing",
         "ca": ca,
@@ -270,6 +275,9 @@ def _make(root: Path) -> dict[str, Path]:
         "odd": file("odd \n'\"\\ é\udcff", ca.read_bytes()) if sys.platform == "linux" else ca,
         "nothing": root / "nothing",
         "ca.pem": directory("unhashed", "ca.pem"),
+        "a:/b": directory("colon:/b", f"{name_hash}.0"),
+        "a:/c": file("colon:/c", ca.read_bytes()),
+        "a:/d": directory("colon:/d", "ca.pem"),
         "link": root / "link",
         "odd directory": directory("odd \t\r$HOME %s {} é\udcfe", f"{name_hash}.0"),
         "other": directory("other", "00000000.0"),
@@ -292,6 +300,7 @@ def _make(root: Path) -> dict[str, Path]:
     for end in ("", ".", ".0", ".10", ".01", ".99999999999999999999", ".x0", ".0.bak", ".0\n", ".r0"):
         made[end] = directory(f"hashed{end}", name_hash + end)
     made["nothing"].mkdir()
+    (root / "::").symlink_to(made[".0"])
     made["link"].symlink_to(made[".0"])
     made["dangling"].symlink_to(made["missing"])
     made["loop"].symlink_to(made["loop"])

@@ -113,11 +113,16 @@ def _directories(origin: str, value: str) -> "list[Place]":
     if URI.match(value):
         return [Place("directory", origin, value, IN_EFFECT, "is a URI, which OpenSSL 3 reads")]
     paths = value.split(os.pathsep)
-    return [directory(origin, path, alone=len(paths) == 1) for path in paths]
+    found = [directory(origin, path, alone=len(paths) == 1) for path in paths]
+    # OpenSSL 3's store loader takes the whole value for one path: a directory's name may have a colon.
+    if len(paths) > 1 and (os.path.isabs(value) or os.path.lexists(value)):
+        whole = directory(origin, value)
+        found += [whole] if whole.state != NOTHING else []
+    return found
 
 
-def directory(origin: str, path: str, alone: bool = True) -> Place:
-    """What a certificate directory at `path` yields; `alone`: not one of several in a list."""
+def directory(origin: str, path: str, alone: bool = True, special: bool = True) -> Place:
+    """What a certificate directory at `path` yields; `alone`: not one of several in a list; `special`: see `hashed_entries`."""
     if not path:
         return Place("directory", origin, path, NOTHING, "is empty")
     if not os.path.isabs(path):
@@ -131,7 +136,7 @@ def directory(origin: str, path: str, alone: bool = True) -> Place:
             return Place("directory", origin, path, NOTHING, "is a file without a certificate" if alone else "is a file")
         if not stat.S_ISDIR(mode):
             return Place("directory", origin, path, DEVICE, "is neither a file nor a directory, and taken at its word")
-        count = hashed_entries(path, alone, enough=1)
+        count = hashed_entries(path, alone, special, enough=1)
     except (OSError, ValueError) as error:
         if _is_certain(error):
             return Place("directory", origin, path, NOTHING, f"cannot be read ({_reason(error)})")
@@ -143,9 +148,10 @@ def directory(origin: str, path: str, alone: bool = True) -> Place:
     return Place("directory", origin, path, NOTHING, "has no readable file named like 9d04f354.0")
 
 
-def hashed_entries(path: str, alone: bool = False, enough: "int | None" = None) -> "int | None":
-    """How many hashed names in directory `path` lead to a readable regular file, counted up to `enough`; None if it may
-    be searched but not listed. `alone`: as the whole value of SSL_CERT_DIR. Raises OSError where it cannot be known."""
+def hashed_entries(path: str, alone: bool = False, special: bool = False, enough: "int | None" = None) -> "int | None":
+    """How many hashed names in directory `path` lead to a readable file, counted up to `enough`; None if it may be searched
+    but not listed. `alone`: as the whole value of SSL_CERT_DIR. `special`: count a FIFO or a device, of which nobody knows
+    what it will give, and do not open it. Raises OSError where it cannot be known."""
     try:
         listing = os.scandir(path)
     except PermissionError:
@@ -160,17 +166,18 @@ def hashed_entries(path: str, alone: bool = False, enough: "int | None" = None) 
     with listing:
         for entry in listing:
             name, file = HASHED_NAME.match(entry.name), os.path.join(path, entry.name)
-            if name and _is_readable_file(file) and (not name[1] or (alone and _may_hold_certificates(file))):
+            if name and _is_readable(file, special) and (not name[1] or (alone and _may_hold_certificates(file))):
                 count += 1
                 if count == enough:
                     break
     return count
 
 
-def _is_readable_file(path: str) -> bool:
+def _is_readable(path: str, special: bool) -> bool:
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return False
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            return special and not stat.S_ISDIR(mode)
         os.close(os.open(path, _files.FLAGS))
     except OSError as error:
         if _is_certain(error):

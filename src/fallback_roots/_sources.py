@@ -166,7 +166,7 @@ def hashed_directory(kind: str, path: str) -> Found:
     """The OpenSSL hashed directory at `path`; what OpenSSL takes is a list, so the list's separator must not be in it."""
     if os.pathsep in path:
         return Found(kind, path, problem=f"{path}: contains {os.pathsep!r} (expected one directory)")
-    place = _places.directory(kind, path, alone=False)
+    place = _places.directory(kind, path, alone=False, special=False)
     if place.state != _places.IN_EFFECT:
         return Found(kind, path, problem=f"{path}: {place.why} (expected a hashed directory, as openssl rehash makes it)")
     return Found(kind, path)
