@@ -641,6 +641,27 @@ def test_a_found_file_in_a_directory_that_everybody_may_write(which: str, machin
     assert machine.read().problems == (f"{path}: is in {directory}, which is writable by everybody (mode 0757)",)
 
 
+def test_a_link_on_the_way_in_a_directory_that_everybody_may_write(machine: Machine) -> None:
+    """A link between the first one and the file may be turned elsewhere by whoever may write where it is."""
+    path = machine.write("user", "certifi = false")
+    open_to_all, kept = machine.root / "open", machine.root / "kept"
+    open_to_all.mkdir()
+    Path(path).parent.rename(kept)
+    (open_to_all / "link").symlink_to("../open/./../kept")
+    Path(path).parent.symlink_to(open_to_all / "link")
+    assert machine.read().problems == ()
+    open_to_all.chmod(0o757)
+    assert machine.read().problems == (f"{path}: is in {open_to_all}, which is writable by everybody (mode 0757)",)
+
+
+def test_a_way_without_end(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that is turned into a loop after the file was opened is a fault."""
+    path = machine.write("user", "certifi = false")
+    monkeypatch.setattr(os.path, "islink", lambda _: True)
+    monkeypatch.setattr(os, "readlink", lambda _: "again")
+    assert f"{path}: cannot be opened (Too many levels of symbolic links)" in machine.read().problems
+
+
 def test_a_found_file_in_a_sticky_directory(machine: Machine) -> None:
     """In a directory like /tmp nobody may take away another's file."""
     path = machine.write("user", "certifi = false")
@@ -800,6 +821,50 @@ def test_a_user_without_any_home_has_no_file(getpwuid: Any, machine: Machine, mo
     settings = machine.read()
     assert (settings.problems, settings.values["certifi"]) == ((), False)
     assert "user" not in {file.origin for file in settings.files}
+
+
+@needs_root
+@pytest.mark.parametrize(("owner", "problems"), [(12345, 0), (0, 1)], ids=["another's", "its own"])
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CONFIG_HOME", None])
+def test_a_home_that_may_not_be_entered(variable: str | None, owner: int, problems: int, machine: Machine) -> None:
+    """A home of somebody else's that is closed to the process, as setpriv leaves root's, has no file; its own is a fault."""
+    program = """
+import json, os, pwd, sys, types
+from fallback_roots import _settings
+pwd.getpwuid = lambda _: types.SimpleNamespace(pw_dir=sys.argv[1])
+settings = _settings.read()
+print(len(settings.problems), "user" in {file.origin for file in settings.files})
+"""
+    os.chown(machine.home, owner, -1)
+    machine.home.chmod(0)
+    env = {"HOME": "", variable: str(machine.home)} if variable else {"HOME": ""}
+    done = python("-c", program, machine.home, env=env, prefix=BOUND_BY_MODES)
+    machine.home.chmod(0o755)
+    assert (done.stdout.split(), done.stderr) == ([str(problems), str(bool(problems))], "")
+
+
+REPLACED = """
+import json, os, sys
+from fallback_roots import _settings
+real = os.environ
+os.environ = {**real, **json.loads(sys.argv[1])} if sys.argv[1] != "empty" else {}
+settings = _settings.read()
+os.environ = real
+print(json.dumps([settings.values["cafile"], settings.problems]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("replaced", "name"),
+    [("empty", "HOME"), ('{"HOME": "/elsewhere"}', "HOME"), ('{"XDG_CONFIG_DIRS": "/x"}', "XDG_CONFIG_DIRS"), ("{}", None)],
+)
+def test_an_environment_in_the_place_of_the_real_one(replaced: str, name: str | None, machine: Machine) -> None:
+    """While another object is in the place of os.environ, variables are those of the process; other homes are a fault."""
+    env = {"HOME": str(machine.home), "FALLBACK_ROOTS_CAFILE": "/ca.pem"}
+    cafile, problems = json.loads(python("-c", REPLACED, replaced, env=env).stdout)
+    assert cafile == "/ca.pem"
+    said = f"os.environ has been replaced, and {name} with it (expected what the process was given)"
+    assert (said in problems) == bool(problems) == (name is not None)
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def choose(context: Any, settings: "Settings") -> Outcome:
         return Outcome("fault", problems=settings.problems)
     if settings.values["honor_ssl_env"]:
         variables = _ssl.get_default_verify_paths()[::2]
-        if any(variable in os.environ for variable in variables):
+        if any(variable in _watch.ENVIRON for variable in variables):
             return Outcome("honored")
     from . import _sources
 

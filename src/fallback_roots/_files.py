@@ -4,10 +4,12 @@ What lives here: one way to open a file that does not wait for a FIFO, does not 
 opened and not at what stood there before. What must not: what the file is for.
 """
 
+import errno
 import os
 import stat
 import sys
 
+LONGEST_WAY = 10_000  # names; Linux follows 40 links, each of at most 4095 characters
 # Neither waits for a FIFO's other end nor makes a terminal ours; not inherited by children (PEP 446).
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
@@ -45,7 +47,7 @@ def _distrust(status: os.stat_result, path: str) -> "str | None":
         return f"is owned by user id {status.st_uid} (expected root, this process's user or the owner of {sys.prefix})"
     if status.st_mode & stat.S_IWOTH:
         return f"is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
-    for directory in {*_ancestors(path), *_ancestors(os.path.realpath(path))}:
+    for directory in _way(path):
         mode = os.stat(directory).st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             return f"is in {directory}, which is writable by everybody (mode {stat.S_IMODE(mode):04o})"
@@ -59,9 +61,23 @@ def _owner(path: str) -> "int | None":
         return None
 
 
-def _ancestors(path: str) -> "list[str]":
-    found = []
-    while (parent := os.path.dirname(path)) != path:
-        found.append(parent)
-        path = parent
-    return found
+def _way(path: str) -> "dict[str, None]":
+    """The directories that the way to `path` leads through, those behind links and those in which the links are."""
+    found: dict[str, None] = {}
+    directory, parts = os.path.abspath(os.sep), path.split(os.sep)[::-1]
+    for _ in range(LONGEST_WAY):
+        if not parts:
+            return found
+        part = parts.pop()
+        if part == os.pardir:
+            directory = os.path.dirname(directory)
+        elif part and part != os.curdir:
+            found[directory] = None
+            entry = os.path.join(directory, part)
+            if os.path.islink(entry):
+                target = os.readlink(entry)
+                parts += target.split(os.sep)[::-1]
+                directory = os.path.abspath(os.sep) if os.path.isabs(target) else directory
+            else:
+                directory = entry
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _files, _is_off, _places
+from . import _files, _is_off, _places, _watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LARGEST_FILE = 1024 * 1024  # bytes
 MOST_DOTS = 100  # in a line that is no comment
 PREFIX = "FALLBACK_ROOTS_"
+# By these platformdirs and `~` find the user's and the host's directories.
+HOMES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "USERPROFILE", "LOCALAPPDATA", "PROGRAMDATA", "ALLUSERSPROFILE")
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -75,7 +77,7 @@ def places(environ: "Mapping[str, str]", raised: bool, problems: list[str]) -> l
     variable = PREFIX + "CONFIG"
     if variable in environ and not raised:
         path = environ[variable]
-        if path.lower() == os.devnull.lower():
+        if os.path.normcase(path) == os.path.normcase(os.devnull):
             return []
         named = os.path.expanduser(path)
         if os.path.isabs(named):
@@ -97,15 +99,32 @@ def places(environ: "Mapping[str, str]", raised: bool, problems: list[str]) -> l
 
 
 def _homeless(environ: "Mapping[str, str]") -> bool:
-    """Whether there is no place for the user's file: neither HOME nor the password database knows one."""
-    if any(os.path.isabs(environ.get(name, "")) for name in ("HOME", "XDG_CONFIG_HOME")) or not hasattr(os, "getuid"):
+    """Whether there is no place for the user's file: neither HOME nor the password database knows one, or it is closed."""
+    if not hasattr(os, "getuid"):
         return False
-    import pwd
+    home = next((environ[name] for name in ("XDG_CONFIG_HOME", "HOME") if os.path.isabs(environ.get(name, ""))), None)
+    if home is None:
+        import pwd
 
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:  # a container's arbitrary user id, for which platformdirs raises
+            return True
+    return not os.path.isabs(home) or _is_closed(home)
+
+
+def _is_closed(home: str) -> bool:
+    """Whether `home` is somebody else's, and may not be entered: root's, which setpriv and the like leave in HOME."""
     try:
-        return not os.path.isabs(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:  # a container's arbitrary user id, for which platformdirs raises
-        return True
+        os.stat(os.path.join(home, "."))
+    except PermissionError:
+        try:
+            return os.stat(home).st_uid != os.geteuid()
+        except OSError:
+            pass
+    except OSError:  # what it means for the file shows when that is opened
+        pass
+    return False
 
 
 def _platformdirs() -> Any:
@@ -265,10 +284,18 @@ def _shortened(text: str, length: int = 97) -> str:
     return text if len(text) <= length + 3 else text[:length] + "..."
 
 
+def _replaced() -> "Iterator[str]":
+    """Whether somebody's object stands in the place of ``os.environ`` and says other things about where files are."""
+    if os.environ is not _watch.ENVIRON:
+        for name in HOMES:
+            if os.environ.get(name) != _watch.ENVIRON.get(name):
+                yield f"os.environ has been replaced, and {name} with it (expected what the process was given)"
+
+
 # Last, so that a file that was cut short has none of it.
-def read(environ: "Mapping[str, str]" = os.environ) -> Settings:
+def read(environ: "Mapping[str, str]" = _watch.ENVIRON) -> Settings:
     """Read all places and merge them. Faults are in the result; an error that may pass (EMFILE, no memory) is raised."""
-    problems: list[str] = []
+    problems = list(_replaced())
     raised = raised_privileges(environ, problems)
     values = {name: key.default for name, key in KEYS.items()}
     origins = dict.fromkeys(KEYS, "default")
