@@ -367,19 +367,20 @@ def test_a_certificate_file_that_changes(
 
 def test_a_certificate_file_that_stays(layer: Copy, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the certificate file is what it was when it gave certificates, a default load's are not counted again."""
-    kind, counts = layer.ssl.SSLContext, []
+    counts = []
 
-    def counted(context: Any) -> Any:
-        counts.append(real(context))
-        return counts[-1]
+    def profile(_: object, event: str, called: Any) -> None:
+        if event == "c_call" and called.__name__ == "cert_store_stats":
+            counts.append(1)
 
-    real = kind.cert_store_stats
-    monkeypatch.setattr(kind, "cert_store_stats", counted, raising=False)
-    for path, expected in ((str(ca_file), [0, 1]), (str(ca_file), [0]), (NO_CAS["SSL_CERT_FILE"], [0, 0]), (str(ca_file), [0])):
+    for path, expected in ((str(ca_file), 2), (str(ca_file), 1), (NO_CAS["SSL_CERT_FILE"], 2), (str(ca_file), 1)):
         monkeypatch.setenv("SSL_CERT_FILE", path)
+        context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
         counts.clear()
-        layer.ssl.create_default_context()
-        assert [count["x509"] for count in counts] == expected
+        sys.setprofile(profile)
+        context.load_default_certs()
+        sys.setprofile(None)
+        assert len(counts) == expected
     assert layer.hook.verdict == 1
 
 
@@ -482,6 +483,24 @@ def test_a_context_that_counts_strangely_is_left_alone(layer: Copy) -> None:
             return None
 
     assert roots(loaded(Strange(layer.ssl.PROTOCOL_TLS_CLIENT))) == 0
+
+
+def test_a_context_that_is_filled_when_it_is_counted(layer: Copy, monkeypatch: pytest.MonkeyPatch, ca_file: Path) -> None:
+    """A class that loads its roots when it is first counted does so once, and is not asked by us."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+
+    class Lazy(layer.ssl.SSLContext):  # type: ignore[misc,name-defined]  # the copy's class is Any
+        loads = 0
+
+        def cert_store_stats(self) -> Any:
+            if not super().cert_store_stats()["x509"]:
+                self.loads += 1
+                self.load_default_certs()
+            return super().cert_store_stats()
+
+    context = Lazy(layer.ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    assert (context.loads, context.cert_store_stats()["x509"], context.loads) == (0, 1, 0)
 
 
 def replace_context_class(module: Any, **own: Any) -> None:

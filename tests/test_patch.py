@@ -249,6 +249,13 @@ def test_a_bound_method_pickles_as_far_as_its_context_does(protocol: int, layer:
         assert again == bound
 
 
+def test_a_bound_method_is_held_weakly(context: Any) -> None:
+    """A weak reference to it gives it again, while its context lives."""
+    weak = weakref.WeakMethod(context.load_default_certs)
+    assert weak() == context.load_default_certs
+    assert getattr(weak(), "__func__", None) is type(context).load_default_certs
+
+
 def picklable(layer: Copy) -> Any:
     """A context that is pickled as the name of a global, and deep-copied as itself."""
 

@@ -6,6 +6,7 @@ everything off again.
 
 import os
 import sys
+from types import MethodType
 from typing import Any
 
 import wrapt
@@ -13,37 +14,18 @@ import wrapt
 from . import _armed, _is_off, _watch, errors
 
 
-class BoundWrapper(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # no generic before wrapt 2
-    """The wrapper of a bound method, which copies and pickles as a bound method does."""
-
-    def __copy__(self) -> "BoundWrapper":
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        import copy
-
-        return getattr(copy.deepcopy(self.__self__, memo), self.__name__)
-
-    def __repr__(self) -> str:
-        return repr(self.__wrapped__)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return getattr, (self.__self__, self.__name__)
-
-
 class Wrapper(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # likewise
     """A wrapper around an original of `site`. A bare FunctionWrapper refuses to be copied and pickled."""
-
-    __bound_function_wrapper__ = BoundWrapper
 
     def __init__(self, site: _watch.Site, name: str) -> None:
         super().__init__(site.originals[name], getattr(site, name))
         self._self_site = site
         self._self_name = name
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        # Looked up on the class a function is itself, and not a new object each time.
-        return self if instance is None else super().__get__(instance, owner)
+    def __get__(self, instance: Any, owner: Any = None) -> Any:  # what Python calls it with
+        # As a function: on the class itself, and not a new object each time; on an instance a method, which copy, pickle and
+        # weakref.WeakMethod know. wrapt's own bound wrapper is none of these.
+        return self if instance is None else MethodType(self, instance)
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)

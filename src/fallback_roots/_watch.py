@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DOORS = ("load_default_certs", "create_default_context")
 LOADS = ("function", "compiled_function", "StandIn", "Wrapper")  # in Python, compiled by Nuitka, ours
+BUILT_IN: "Any" = type(str.join)  # a method written in C
 ENVIRON = os.environ  # what OpenSSL's environment follows, whatever somebody puts in its place for a while
 
 
@@ -302,11 +303,17 @@ class Site:
 
 
 def certificates(context: "Any") -> "int | None":
-    """How many certificates the store of `context` holds; None where that cannot be known (truststore's class)."""
+    """How many certificates the store of `context` holds; None where its class counts by itself, which may mean anything.
+
+    truststore's asks a context inside; another one may fill its store when it is asked.
+    """
     try:
-        return context.cert_store_stats()["x509"]  # type: ignore[no-any-return]  # whatever class this is
-    except Exception:
-        return None
+        counts = type(context).cert_store_stats
+        if type(counts) is BUILT_IN:
+            return counts(context)["x509"]  # type: ignore[no-any-return]  # a number
+    except Exception:  # what is no context has nothing of that name
+        pass
+    return None
 
 
 def state_of_the_file() -> "tuple[int, ...] | None":
