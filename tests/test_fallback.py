@@ -536,11 +536,13 @@ def test_a_context_that_our_own_work_makes(
 
 
 @pytest.mark.parametrize("importing", [True, False])
+@pytest.mark.parametrize("ends", [True, False], ids=["soon", "never"])
 def test_a_thread_that_may_be_waited_for(
-    importing: bool, copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    importing: bool, ends: bool, copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A thread inside an import waits for another one's load a while, and then goes on without; any other thread waits."""
+    """A thread waits a while for another one's first load, inside an import not so long, and then goes on without."""
     monkeypatch.setattr(_fallback, "PATIENCE", 0.01)
+    monkeypatch.setattr(_fallback, "LONG_PATIENCE", 30 if ends else 0.01)
     module_lock = SimpleNamespace(owner=threading.get_ident() if importing else 1)
     monkeypatch.setattr(_frozen_importlib, "_module_locks", {"certifi": lambda: module_lock, "gone": lambda: None})
     held, enough = threading.Event(), threading.Event()
@@ -553,14 +555,47 @@ def test_a_thread_that_may_be_waited_for(
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(30)
-    timer = threading.Timer(0.1, enough.set)  # beyond PATIENCE
-    if not importing:
-        timer.start()  # else it is waited for without end
+    waits = ends and not importing
+    if waits:
+        threading.Timer(0.1, enough.set).start()  # beyond PATIENCE
     context = copied.ssl.create_default_context()
     enough.set()
     thread.join()
-    assert roots(context) == (not importing)
-    assert ("another thread is loading the fallback" in caplog.text) == importing
+    assert roots(context) == waits
+    assert ("another thread is loading the fallback" in caplog.text) != waits
+    assert roots(copied.ssl.create_default_context()) == 1
+
+
+def test_later_loads_wait_for_nobody(copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first fallback has been loaded to its end, no thread waits for another's load."""
+    copied.ssl.create_default_context()
+    monkeypatch.setattr(_fallback, "LONG_PATIENCE", 0.01)
+    held, enough = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with copied.hook.lock:
+            held.set()
+            enough.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(30)
+    assert roots(copied.ssl.create_default_context()) == 1
+    enough.set()
+    thread.join()
+
+
+def test_a_fault_of_a_later_load(copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What fails in one is a WARNING as in the first, and costs that context alone its roots."""
+
+    def failing(*_: object) -> None:
+        raise MemoryError("no")
+
+    copied.ssl.create_default_context()
+    with monkeypatch.context() as patch:
+        patch.setattr(_sources, "load", failing)
+        assert roots(copied.ssl.create_default_context()) == 0
+    assert "; MemoryError: no" in caplog.text
     assert roots(copied.ssl.create_default_context()) == 1
 
 
@@ -773,6 +808,30 @@ print("plugins.one" in sys.modules)
     assert run(program) == ["True"]
 
 
+def test_a_handler_that_waits_for_a_thread() -> None:
+    """A signal's handler amid a first load may wait for a thread that makes a default context: neither waits for ever."""
+    program = """
+import signal
+from fallback_roots import _fallback, _sources
+_fallback.LONG_PATIENCE = 0.2
+counts = []
+def handler(number, frame):
+    thread = threading.Thread(target=lambda: counts.append(load()))
+    thread.start()
+    thread.join()
+def named(values, real=_sources.named):
+    if not counts:
+        signal.raise_signal(signal.SIGINT)
+    return real(values)
+_sources.named = named
+signal.signal(signal.SIGINT, handler)
+print(load(), counts, load())
+"""
+    done = python("-c", PROCESS + program, env=NO_CAS, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"{CERTIFI} [0] {CERTIFI}\n"), done.stderr
+    assert "another thread is loading the fallback, and may be waiting for this one" in done.stderr
+
+
 def test_an_import_that_makes_a_default_context() -> None:
     """A module that we need, and another thread is importing, may make a default context itself: neither waits for ever."""
     program = """
@@ -798,7 +857,7 @@ other.join()
 """
     done = python("-c", PROCESS + program, env=NO_CAS, timeout=60)
     assert (done.returncode, done.stdout) == (0, f"{CERTIFI} [0] {CERTIFI}\n"), done.stderr
-    assert "another thread is loading the fallback, and may be waiting for an import of this one" in done.stderr
+    assert "another thread is loading the fallback, and may be waiting for this one" in done.stderr
 
 
 def test_no_descriptor_is_left() -> None:

@@ -22,7 +22,7 @@ AT_ONCE = {
     2: {"_ssl", "errno", "functools", "os", "re", "stat", "sys"},
 }
 LATER = {
-    0: {"importlib", "ssl"},
+    0: {"_signal", "importlib", "ssl"},
     1: {"_ssl", "pkgutil"},
     2: {"ctypes"},
 }

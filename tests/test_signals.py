@@ -1,9 +1,15 @@
-"""Ctrl-C in the middle of a first fallback: it passes, the context holds all or nothing, and the next load works."""
+"""A signal in the middle of our work: Ctrl-C, or a time limit whose handler raises, passes, and the next load works."""
 
+import functools
 import os
+import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from support import NO_CAS, python
+
+from fallback_roots import _is_the_programs
 
 # A child of its own is interrupted at each line of the modules that keep the hook's state, when it is first run, and at so many
 # points more, spread over all the lines that a first fallback runs.
@@ -13,10 +19,15 @@ POINTS = 30
 PROGRAM = """
 import logging, os, signal, ssl, sys
 import fallback_roots.auto
-state, points = sys.argv[1].split(), int(sys.argv[2])
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started to ignore it
+state, points, kind = sys.argv[1].split(), int(sys.argv[2]), sys.argv[3]
 logging.getLogger("fallback_roots").addHandler(logging.NullHandler())
 ours = os.path.dirname(fallback_roots.auto.__file__)
+
+def limit(number, frame):
+    raise TimeoutError
+
+# A job in the background is started to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler if kind == "KeyboardInterrupt" else limit)
 
 def load(stop=0):
     ran = []
@@ -33,7 +44,7 @@ def load(stop=0):
     try:
         context.load_default_certs()
         said = "returned"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TimeoutError):
         said = "interrupted"
     finally:
         sys.settrace(None)
@@ -52,22 +63,132 @@ def in_a_child(work):
     return eval(said)
 
 ran, said, full = in_a_child(load)
-stops = {ran.index(line) + 1 for line in ran if line[0] in state} | {*range(1, len(ran) + 1, len(ran) // points)}
+stops = {ran.index(line) + 1 for line in ran if line[0] in state} | {*range(1, len(ran) + 1, max(1, len(ran) // points))}
 print(len(stops), said, full)
 for stop in sorted(stops):
-    print(*in_a_child(lambda: (load(stop)[1:], load()[1:])))
+    result = in_a_child(lambda: (load(stop)[1:], load()[1:]))
+    print(*result, ran[stop - 1] if result[0][0] == "returned" else "")
+"""
+
+
+def points(kind: str, number: int, env: dict[str, str]) -> tuple[str, set[str]]:
+    """What a load ends with that is not interrupted, and what those end with that are, and the next ones."""
+    done = python("-c", PROGRAM, " ".join(STATE), str(number), kind, env=env)
+    assert done.returncode == 0, done.stderr
+    first, *found = done.stdout.splitlines()
+    stops, said, full = first.split()
+    assert (len(found), said) == (int(stops), "returned")
+    assert int(full) > 0
+    return full, {line.strip() for line in found}
+
+
+# What the handler raises. A TimeoutError is an Exception, as the time limits of job runners are, and an OSError.
+KINDS = ["KeyboardInterrupt", "TimeoutError"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="each point is in a child of its own")
+@pytest.mark.parametrize("kind", KINDS)
+def test_amid_a_first_fallback(kind: str) -> None:
+    """Wherever in a first fallback the signal comes, it passes, with the whole fallback or none, and the next load has it."""
+    full, found = points(kind, POINTS, {**NO_CAS, "FALLBACK_ROOTS_CONFIG": os.devnull})
+    again = f"('returned', {full})"
+    assert found <= {f"('interrupted', 0) {again}", f"('interrupted', {full}) {again}"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="each point is in a child of its own")
+def test_amid_a_healthy_load(ca_file: Path) -> None:
+    """Nor is it lost on a healthy machine, at any line of ours."""
+    _, found = points("TimeoutError", 1000, {"SSL_CERT_FILE": str(ca_file)})
+    assert found <= {"('interrupted', 0) ('returned', 1)", "('interrupted', 1) ('returned', 1)"}
+
+
+IMPORTING = """
+import os, signal, sys
+import fallback_roots.auto
+ours = os.path.dirname(fallback_roots.auto.__file__)
+
+class Limit(Exception):
+    pass
+
+def limit(number, frame):
+    raise Limit
+
+signal.signal(signal.SIGINT, limit)
+
+def load(stop):
+    ran = 0
+    def trace(frame, event, arg):
+        nonlocal ran
+        if not frame.f_code.co_filename.startswith(ours) or frame.f_locals.get("name") == "_socket":
+            return None  # of that import PyCapsule_Import makes an ImportError, whatever it has raised
+        if event == "line":
+            ran += 1
+            if ran == stop:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+    sys.settrace(trace)
+    try:
+        import ssl
+        said = "returned"
+    except Limit:
+        said = "interrupted"
+    finally:
+        sys.settrace(None)
+    return ran, said
+
+def in_a_child(stop):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, repr(load(stop)).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return eval(said)
+
+lines = in_a_child(0)[0]
+print(lines, *{in_a_child(stop)[1] for stop in range(1, lines + 1)})
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each point is in a child of its own")
-def test_ctrl_c() -> None:
-    """Wherever in a first fallback the signal comes, it passes, with the whole fallback or none, and the next load has it."""
-    env = {**NO_CAS, "FALLBACK_ROOTS_CONFIG": os.devnull}
-    done = python("-c", PROGRAM, " ".join(STATE), str(POINTS), env=env)
-    assert done.returncode == 0, done.stderr
-    first, *points = done.stdout.splitlines()
-    number, said, full = first.split()
-    assert (len(points), said, int(full) > 0) == (int(number), "returned", True)
-    assert int(number) > 2 * POINTS
-    again = f"('returned', {full})"
-    assert set(points) <= {f"('interrupted', 0) {again}", f"('interrupted', {full}) {again}"}
+def test_amid_the_import_of_ssl() -> None:
+    """A time limit that comes while ssl is imported is not lost, at any line of ours."""
+    done = python("-c", IMPORTING)
+    lines, *said = done.stdout.split()
+    assert (said, done.stderr) == (["interrupted"], "")
+    assert int(lines) > 50
+
+
+class Job:
+    """Something with a time limit."""
+
+    def end(self, *_: object) -> None:
+        raise TimeoutError
+
+    __call__ = end
+
+
+HANDLERS: dict[str, Any] = {
+    "a function": lambda *_: Job().end(),
+    "a method": Job().end,
+    "an object": Job(),
+    "a partial": functools.partial(Job.end, Job()),
+}
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_whose_an_exception_is(name: str) -> None:
+    """An exception is the program's if a signal's handler is among the frames that it has come through."""
+    before = signal.signal(signal.SIGUSR1, HANDLERS[name])
+    try:
+        with pytest.raises(TimeoutError) as raised:
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        handled = _is_the_programs(raised.value)
+        signal.signal(signal.SIGUSR1, before)
+    assert handled
+    assert not _is_the_programs(raised.value)  # nobody handles the signal now
+    assert not _is_the_programs(TimeoutError())

@@ -65,6 +65,27 @@ def _armed() -> "Finder | None":
     return None
 
 
+def _is_the_programs(error: BaseException) -> bool:
+    """Whether a signal's handler has raised `error` in the middle of our work: a time limit of the program's own (RQ, Celery).
+
+    Where a handler is among the frames of the traceback; there is no other trace of it.
+    """
+    try:
+        import _signal  # type: ignore[import-not-found]  # built in
+    except ImportError:  # the interpreter is shutting down
+        return False
+    codes = set()
+    for number in _signal.valid_signals():
+        handler = _signal.getsignal(number)
+        handler = getattr(handler, "func", handler)  # functools.partial
+        handler = getattr(handler, "__func__", handler if hasattr(handler, "__code__") else type(handler).__call__)
+        codes.add(getattr(handler, "__code__", None))
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code not in codes:
+        frames = frames.tb_next
+    return frames is not None
+
+
 def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:

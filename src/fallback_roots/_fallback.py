@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _armed, _detect, _is_off, _say, _watch, errors
+from . import _armed, _detect, _is_off, _is_the_programs, _say, _watch, errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ._watch import Site
 
 
-PATIENCE = 10.0  # seconds, for a thread that may never be let on
+PATIENCE = 10.0  # seconds, for a thread inside an import, which others may be waiting for
+LONG_PATIENCE = 30.0  # for any other: the one that loads may be in a signal's handler that waits for this one
 EXPECTED = {"cafile": "a PEM bundle", "capath": "a hashed directory, as openssl rehash makes it", "certifi": "its roots"}
 
 
@@ -59,13 +60,14 @@ def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
     An Exception of ours ends here, in a WARNING; one of the user's (KeyboardInterrupt) passes, and the next load tries again.
     """
     lock = site.hook.lock
+    if site.hook.is_settled:
+        outcome = site.hook.outcome = _provided(site, context)
     # Both, since an interrupt may have left either as it was: the flag set, or the lock with this thread.
-    if lock._is_owned() and site.hook.loading:
+    elif lock._is_owned() and site.hook.loading:
         # A signal's handler, or something that our own imports run, makes a context of its own.
         outcome = Outcome("fault", problems=("this thread is in the middle of loading the fallback for another context",))
-    elif _is_importing() and not _is_free_soon(lock):
-        waits = "another thread is loading the fallback, and may be waiting for an import of this one"
-        outcome = Outcome("fault", problems=(waits,))
+    elif not _is_free_soon(lock, PATIENCE if _is_importing() else LONG_PATIENCE):
+        outcome = Outcome("fault", problems=("another thread is loading the fallback, and may be waiting for this one",))
     else:
         with lock:
             outcome = site.hook.outcome = _provide_once(site, context)
@@ -79,8 +81,8 @@ def _is_importing() -> bool:
     return any(getattr(lock(), "owner", None) == me for lock in list(locks.values()))
 
 
-def _is_free_soon(lock: Any) -> bool:
-    free = lock.acquire(timeout=PATIENCE)
+def _is_free_soon(lock: Any, patience: float) -> bool:
+    free = lock.acquire(timeout=patience)
     if free:
         lock.release()
     return bool(free)
@@ -90,12 +92,19 @@ def _provide_once(site: "Site", context: Any) -> Outcome:
     known = set(sys.modules)
     try:
         site.hook.loading = True
-        return _provide(site, context)
-    except Exception as fault:
-        return Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
+        return _provided(site, context)
     finally:
         site.hook.loading = False
         _forget_orphans(known)
+
+
+def _provided(site: "Site", context: Any) -> Outcome:
+    try:
+        return _provide(site, context)
+    except Exception as fault:
+        if _is_the_programs(fault):
+            raise
+        return Outcome("fault", problems=(f"{type(fault).__name__}: {fault}",))
 
 
 def _provide(site: "Site", context: Any) -> Outcome:
@@ -163,6 +172,8 @@ def _patch_once(site: "Site") -> None:
 
             _patch.wrap(site)
         except Exception as fault:
+            if _is_the_programs(fault):
+                raise
             problem = f"wrapt failed, and is done without ({type(fault).__name__}: {fault})"
             _say.warning(hook.said, f"fallback-roots: {problem}", may_import=False)
 

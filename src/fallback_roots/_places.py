@@ -15,7 +15,7 @@ import re
 import stat
 import sys
 
-from . import _files
+from . import _files, _is_the_programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def places(environ: "Mapping[str, str]", everything: bool = True) -> "tuple[Plac
     # OpenSSL ignores both variables in a process with raised privileges, and LibreSSL always: look at either side then.
     try:
         certain = _ssl.OPENSSL_VERSION.startswith("OpenSSL ") and not raised_privileges()
-    except OSError:
+    except OSError as error:
+        if _is_the_programs(error):
+            raise
         certain = False
     values = []
     for look, variable, compiled_in in ((_file, file_variable, file), (_directories, directory_variable, directory)):
@@ -102,6 +104,8 @@ def _look_at_file(path: str) -> "tuple[str, str]":
     except _ssl.SSLError as error:
         return NOTHING, f"holds no certificate that can be read ({_reason(error)})"
     except (OSError, ValueError) as error:
+        if _is_the_programs(error):
+            raise
         if _is_certain(error):
             return NOTHING, f"cannot be read ({_reason(error)})"
         return IN_EFFECT, f"cannot be looked at ({_reason(error)})"
@@ -138,6 +142,8 @@ def directory(origin: str, path: str, alone: bool = True, special: bool = True) 
             return Place("directory", origin, path, DEVICE, "is neither a file nor a directory, and taken at its word")
         count = hashed_entries(path, alone, special, enough=1)
     except (OSError, ValueError) as error:
+        if _is_the_programs(error):
+            raise
         if _is_certain(error):
             return Place("directory", origin, path, NOTHING, f"cannot be read ({_reason(error)})")
         return Place("directory", origin, path, IN_EFFECT, f"cannot be looked at ({_reason(error)})")
@@ -197,8 +203,9 @@ def _is_certain(error: "OSError | ValueError") -> bool:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether `error` is of the moment (no descriptor or memory left, a disk's hiccup) and tells nothing about next time."""
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in OF_THE_MOMENT)
+    """Whether `error` is of the moment (no descriptor or memory left, a disk's hiccup, a signal), and will not be next time."""
+    of_the_moment = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in OF_THE_MOMENT)
+    return of_the_moment or _is_the_programs(error)
 
 
 def _reason(error: "OSError | ValueError") -> str:

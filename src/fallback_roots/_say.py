@@ -6,6 +6,8 @@ What lives here: one record for each process and reason, and how it reaches a pr
 import os
 import sys
 
+from . import _is_the_programs
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,7 +38,9 @@ def warning(said: "dict[str, object]", message: str, may_import: bool = True) ->
         import logging
 
         logger, resort = logging.getLogger("fallback_roots"), logging.lastResort
-    except Exception:  # it may not be imported, is broken, or is a program's own module of that name
+    except Exception as error:  # it may not be imported, is broken, or is a program's own module of that name
+        if _is_the_programs(error):
+            raise
         if not _write(message):
             print(message, file=sys.stderr)
         return
@@ -79,6 +83,7 @@ def _write(message: str) -> bool:
     try:
         stream.flush()  # what was written before comes out before
         os.write(stream.fileno(), (message + "\n").encode(stream.encoding, "backslashreplace"))
-    except (OSError, ValueError):  # full; closed
-        pass
+    except (OSError, ValueError) as error:  # full; closed
+        if _is_the_programs(error):
+            raise
     return True

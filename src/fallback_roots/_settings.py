@@ -122,8 +122,9 @@ def _is_closed(home: str) -> bool:
             return os.stat(home).st_uid != os.geteuid()
         except OSError:
             pass
-    except OSError:  # what it means for the file shows when that is opened
-        pass
+    except OSError as error:  # what it means for the file shows when that is opened
+        if _places.may_pass(error):
+            raise
     return False
 
 
@@ -178,6 +179,8 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
     try:
         data, problem = _files.read(path, LARGEST_FILE, found=not named)
     except OSError as error:
+        if _places.may_pass(error):
+            raise
         dangling = _dangling_link(path) if isinstance(error, FileNotFoundError) else None
         if dangling == path:
             return File(path, origin, True, (f"{path}: is a link to a file that does not exist",)), {}
@@ -186,8 +189,6 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
         exists = not isinstance(error, (FileNotFoundError, NotADirectoryError))
         if not exists and not named:
             return File(path, origin, False), {}
-        if _places.may_pass(error):
-            raise
         return File(path, origin, exists, (f"{path}: cannot be opened ({error.strerror})",)), {}
     if problem:
         return File(path, origin, True, (f"{path}: {problem}",)), {}
@@ -204,6 +205,8 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
             # Of the file and not of a link to it: whoever makes a link need not be one who may say something.
             said[name] = _checked(name, value, os.path.dirname(os.path.realpath(path)), raised)
         except ValueError as error:
+            if _places.may_pass(error):
+                raise
             problems.append(f"{path}: {_shown_name(name)} = {_shown(value)} {error}")
     return File(path, origin, True, tuple(problems)), said
 

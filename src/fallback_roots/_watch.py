@@ -13,6 +13,8 @@ import sys
 from _weakref import ref
 from types import MethodType
 
+from . import _is_the_programs
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +81,9 @@ class Loader:
         """What the real loader makes; steps aside at once where ``ssl`` is going to fail for want of ``_ssl``."""
         try:
             import _ssl  # noqa: F401  # the first thing that ssl imports, so no import more than without us
-        except Exception:
+        except Exception as error:
+            if _is_the_programs(error):
+                raise
             spec.loader = self._real  # the import system takes the loader from the spec again: no frame of ours shows
         return self._real.create_module(spec)  # type: ignore[no-any-return]  # any loader
 
@@ -91,8 +95,9 @@ class Loader:
         self._real.exec_module(module)
         try:
             watch(module, self._finder)
-        except Exception:  # whatever somebody has made of ssl; the program's import of it must not notice
-            pass
+        except Exception as error:  # whatever somebody has made of ssl; the program's import of it must not notice
+            if _is_the_programs(error):
+                raise
 
     @property  # type: ignore[misc]  # for isinstance; nobody sets it
     def __class__(self) -> "Any":
@@ -180,6 +185,11 @@ class Hook:
     def lock(self) -> "Any":
         """The lock of the whole fallback, made when it is first needed: eventlet complains of each RLock that it finds."""
         return self._locks.setdefault("lock", _thread.RLock())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a load has nothing left to import, to read or to decide, so that threads need not wait for each other."""
+        return self.proven and self.settings is not None
 
     def _after_fork(self) -> None:
         me = _thread.get_ident()
@@ -299,6 +309,8 @@ class Site:
 
             _fallback.provide(self, context, verdict)
         except Exception as fault:  # out of memory or descriptors, our files gone: the load has found nothing, no more
+            if _is_the_programs(fault):
+                raise
             _complain(hook, fault)
 
 
@@ -311,8 +323,9 @@ def certificates(context: "Any") -> "int | None":
         counts = type(context).cert_store_stats
         if type(counts) is BUILT_IN:
             return counts(context)["x509"]  # type: ignore[no-any-return]  # a number
-    except Exception:  # what is no context has nothing of that name
-        pass
+    except Exception as error:  # what is no context has nothing of that name
+        if _is_the_programs(error):
+            raise
     return None
 
 
@@ -327,7 +340,9 @@ def state_of_the_file() -> "tuple[int, ...] | None":
 
         variable, path, _, _ = _ssl.get_default_verify_paths()
         found = os.stat(ENVIRON.get(variable, path))
-    except Exception:  # nothing may be raised before the program's own load
+    except Exception as error:  # nothing of ours may be raised before the program's own load
+        if _is_the_programs(error):
+            raise
         return None
     reader = os.geteuid() if hasattr(os, "geteuid") else 0
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, reader
@@ -338,8 +353,9 @@ def _complain(hook: Hook, fault: Exception) -> None:
         from . import _say
 
         _say.warning(hook.said, f"fallback-roots: no roots loaded: {type(fault).__name__}: {fault}", not hook.half_imported)
-    except Exception:  # the very files that would say it may be the ones that are missing
-        pass
+    except Exception as error:  # the very files that would say it may be the ones that are missing
+        if _is_the_programs(error):
+            raise
 
 
 class Told(str):

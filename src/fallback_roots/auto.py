@@ -9,7 +9,7 @@ anything that costs an import, anything that can raise, and anything that only a
 import os
 import sys
 
-from . import _armed, _is_off
+from . import _armed, _is_off, _is_the_programs
 
 # `typing` costs 9 ms, and even `from __future__ import annotations` is an import: type checkers know this name, too.
 TYPE_CHECKING = False
@@ -68,7 +68,9 @@ class Finder:
             from . import _watch
 
             return _watch.find_spec(self, name, path, target)
-        except Exception:  # the import system asks the same finders next, and what they raise then shows no frame of ours
+        except Exception as error:  # the import system asks the same finders next, and what they raise shows no frame of ours
+            if _is_the_programs(error):
+                raise
             return None
 
 
