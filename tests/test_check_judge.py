@@ -35,6 +35,11 @@ def roots(**changed: Any) -> _cures.Roots:
     return usual._replace(**changed)
 
 
+def in_place_of_a_directory(path: str, why: str) -> _places.Place:
+    """What SSL_CERT_DIR names that is no directory."""
+    return _places.Place("directory", "SSL_CERT_DIR", path, _places.IN_EFFECT, why)
+
+
 def with_sources(*sources: _sources.Source, **changed: Any) -> _cures.Roots:
     """A machine whose default load finds nothing, and whose fallback gives `sources`."""
     return roots(places=(NOTHING,), outcome=Outcome("loaded", sources), **changed)
@@ -144,6 +149,24 @@ JUDGED: dict[str, tuple[_causes.Facts, str | None, str, list[str]]] = {
         "unknown_root",
         "",
         ["(echo; cat /path/to/ca.pem) >> '/a b'"],
+    ),
+    "a file in the place of a directory": (
+        facts(roots=roots(places=(in_place_of_a_directory("/a b", _places.A_FILE),))),
+        "unknown_root",
+        "",
+        ["(echo; cat /path/to/ca.pem) >> '/a b'"],
+    ),
+    "a URI in the place of a directory": (
+        facts(roots=roots(places=(in_place_of_a_directory("file:/ca", _places.A_URI),))),
+        "unknown_root",
+        "",
+        ["export SSL_CERT_FILE=/path/to/ca.pem"],
+    ),
+    "certifi, and a variable that would have precedence": (
+        facts(roots=with_sources(CERTIFI, origins={"cafile": "FALLBACK_ROOTS_CAFILE"})),
+        "unknown_root",
+        "",
+        ["export FALLBACK_ROOTS_CAFILE=/path/to/ca.pem FALLBACK_ROOTS_CERTIFI=1"],
     ),
     "no place that is known": (facts(roots=roots(places=())), "unknown_root", "", ["export SSL_CERT_FILE=/path/to/ca.pem"]),
     "certifi": (
@@ -514,3 +537,8 @@ def test_a_time_that_has_passed(version: str, certifi: str, expected: str, monke
     monkeypatch.setattr(sys, "version", version)
     monkeypatch.setattr(package, "__version__", certifi)
     assert check._past() == expected
+
+
+def test_openssls_own_limit() -> None:
+    """Too many warnings is what OpenSSL says, and not the server."""
+    assert _causes.judge(connection("tls", words="TOO_MANY_WARN_ALERTS")).text.endswith(": TOO_MANY_WARN_ALERTS.")

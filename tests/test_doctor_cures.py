@@ -6,7 +6,9 @@ And the JSON of each, which is what the schema in the documentation says.
 import datetime
 import json
 import os
+import re
 import shlex
+import ssl
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,6 +78,9 @@ CASES = {
     "some bad certificates": Case("attention", UNSET, no_cas(CAFILE="{half}"), ROOTS, attention="1 of 2 certificates"),
     "an expired root": Case("attention", UNSET, no_cas(CAFILE="{expired}"), ROOTS, attention="1 certificate expired"),
     "a root of tomorrow": Case("attention", UNSET, no_cas(CAFILE="{tomorrow}"), ROOTS, attention="1 certificate not yet"),
+    "a root that cannot be decoded": Case(
+        "attention", UNSET, no_cas(CAFILE="{odd}"), ROOTS, attention="2 certificates that cannot be decoded"
+    ),
     "a leaf for a root": Case("attention", UNSET, no_cas(CAFILE="{leaf}"), ROOTS, attention="1 certificate not a CA's"),
     "a broken cafile beside certifi": Case(
         "attention", "unset FALLBACK_ROOTS_CAFILE", no_cas(CAFILE="/no/ca.pem", CERTIFI="1"), MENDED, attention="/no/ca.pem"
@@ -109,7 +114,7 @@ CASES = {
     "a user's file with faults": Case("empty", "mv -n {faulty} {faulty}.off", {**NO_CAS, "HOME": "{home}"}, MENDED),
     "a user's file that everybody may write": Case("empty", "chmod o-w {open}", {**NO_CAS, "HOME": "{openhome}"}, MENDED),
     "a user's file in a directory that everybody may write": Case(
-        "empty", "chmod o-w {wide}", {**NO_CAS, "HOME": "{widehome}"}, MENDED
+        "empty", "chmod +t {wide}", {**NO_CAS, "HOME": "{widehome}"}, MENDED
     ),
     "no certifi": Case("empty", f"{PIP} certifi", before=missing("certifi")),
     "no platformdirs": Case("empty", f"{PIP} platformdirs", before=missing("platformdirs")),
@@ -137,6 +142,18 @@ def a_root(path: Path, days: int) -> None:
     trustme.Blob(made.public_bytes(serialization.Encoding.PEM)).write_to_path(str(path))
 
 
+def odd_roots(path: Path, good: str) -> None:
+    """Write two roots that OpenSSL loads and cannot decode (a time, and the type of a name's string), and a good one."""
+    a_root(path, 365 * 40)
+    der = ssl.PEM_cert_to_DER_cert(path.read_text())
+    ends = re.search(rb"\x18\x0f20[0-9]{12}Z0", der)
+    assert ends
+    odd_time = der.replace(ends[0], ends[0].replace(b"Z", b"X"))
+    odd_name = der.replace(b"\x0c\x03odd", b"\x0d\x03odd")
+    assert len({der, odd_time, odd_name}) == 3
+    path.write_text("".join([*map(ssl.DER_cert_to_PEM_cert, (odd_time, odd_name)), good]))
+
+
 @pytest.fixture
 def paths(ca_file: Path, hashed_directory: Path, tmp_path: Path) -> dict[str, str]:
     """What stands in braces in the table; each test has its own."""
@@ -154,7 +171,8 @@ def paths(ca_file: Path, hashed_directory: Path, tmp_path: Path) -> dict[str, st
     trustme.CA().issue_cert("localhost").cert_chain_pems[0].write_to_path(str(tmp_path / "leaf"))
     a_root(tmp_path / "expired", -5)
     a_root(tmp_path / "tomorrow", 5)
-    made = {name: tmp_path / name for name in (*texts, "dangling", "leaf", "expired", "tomorrow", "home")}
+    odd_roots(tmp_path / "odd", ca_file.read_text())
+    made = {name: tmp_path / name for name in (*texts, "dangling", "leaf", "expired", "tomorrow", "odd", "home")}
     for name, mode in (("openhome", 0o666), ("widehome", 0o644)):
         file = tmp_path / name / ".config" / "fallback-roots" / "config.toml"
         file.parent.mkdir(parents=True)
@@ -194,6 +212,27 @@ def test_a_cure(name: str, paths: dict[str, str]) -> None:
         after, _ = examine(env, case.before, commands[0])
         assert after["verdict"]["code"] in case.after
         assert commands[0] not in [suggestion["command"] for suggestion in after["suggestions"]]
+
+
+@pytest.mark.parametrize("name", ["a cafile that is missing", "an unknown variable", "a named file that is missing"])
+def test_what_comes_of_taking_a_variable_back(name: str) -> None:
+    """Where a variable is to be taken back, it is said what is in effect then."""
+    (first, *_) = examine(CASES[name].env)[0]["suggestions"]
+    assert first["why"].endswith("other settings take its place, or else certifi's roots.")
+
+
+def test_a_chain_that_bites_its_tail() -> None:
+    """A function that says that it is wrapped around itself is somebody's in our place."""
+    before = "import ssl\ndef traced(): pass\ntraced.__wrapped__ = traced\nssl.create_default_context = traced"
+    facts = examine(NO_CAS, before)[0]
+    assert "somebody has put a function of their own in the place of ssl's create_default_context" in str(facts["verdict"])
+
+
+def test_a_fifo_for_a_certificate_file(tmp_path: Path) -> None:
+    """The doctor does not wait for a FIFO's other end, as a default load does."""
+    os.mkfifo(tmp_path / "fifo")
+    facts, code = examine({**NO_CAS, "SSL_CERT_FILE": str(tmp_path / "fifo")})
+    assert (facts["verdict"]["code"], code) == ("empty", 1)
 
 
 def suggestions(env: Mapping[str, str]) -> list[str]:

@@ -161,7 +161,7 @@ def test_system_bundles(ca_file: Path, hashed_directory: Path, tmp_path: Path, m
 
 def test_nothing_is_known_of_a_directorys_roots(hashed_directory: Path) -> None:
     """Nobody has read them."""
-    assert look.roots_of(_sources.Source("capath", str(hashed_directory), 1)) == (0, 0, 0)
+    assert look.roots_of(_sources.Source("capath", str(hashed_directory), 1)) == look.Roots()
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ OF_THE_MOMENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, 
 LARGEST_BUNDLE = 64 * 1024 * 1024  # bytes; a larger file is in effect, unread
 
 NOTHING, IN_EFFECT, DEVICE = "nothing", "in effect", "device"
+A_FILE, A_URI = "is a file, which OpenSSL 3 reads, too", "is a URI, which OpenSSL 3 reads"  # in the place of a directory
 
 
 class Place:
@@ -115,7 +116,7 @@ def _directories(origin: str, value: str) -> "list[Place]":
     if not value:
         return [Place("directory", origin, value, NOTHING, "is empty")]
     if URI.match(value):
-        return [Place("directory", origin, value, IN_EFFECT, "is a URI, which OpenSSL 3 reads")]
+        return [Place("directory", origin, value, IN_EFFECT, A_URI)]
     paths = value.split(os.pathsep)
     found = [directory(origin, path, alone=len(paths) == 1) for path in paths]
     # OpenSSL 3's store loader takes the whole value for one path: a directory's name may have a colon.
@@ -136,7 +137,7 @@ def directory(origin: str, path: str, alone: bool = True, special: bool = True) 
         if stat.S_ISREG(mode):
             # OpenSSL 3 gives the whole value to its store loader, which reads files. In a list it reads none (measured).
             if alone and _may_hold_certificates(path):
-                return Place("directory", origin, path, IN_EFFECT, "is a file, which OpenSSL 3 reads, too")
+                return Place("directory", origin, path, IN_EFFECT, A_FILE)
             return Place("directory", origin, path, NOTHING, "is a file without a certificate" if alone else "is a file")
         if not stat.S_ISDIR(mode):
             return Place("directory", origin, path, DEVICE, "is neither a file nor a directory, and taken at its word")

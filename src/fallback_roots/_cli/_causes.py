@@ -101,7 +101,7 @@ def _of_connection(facts: Facts) -> Finding:
     protocol = next((name for name, port in {**PORTS, " smtp": 25}.items() if port == where.port), "").strip()
     if kind == "tls":
         text = f"The handshake with {where} failed, and not over its certificate: {short(words)}."
-        if "ALERT" in words.upper():
+        if "ALERT" in words.upper() and words != "TOO_MANY_WARN_ALERTS":  # OpenSSL's own limit
             text += " That is the server's word: it may want a client certificate, or another version of TLS than this Python."
         return Finding(False, None, text)
     if kind == "not_tls":

@@ -65,6 +65,23 @@ def decoded(info: dict[str, Any], sha256: str = "") -> Certificate:
     )
 
 
+def roots_shown(context: Any) -> list[dict[str, Any]]:
+    """What ``get_ca_certs()`` of `context` gives, without those that OpenSSL cannot decode, one of which costs all of them."""
+    try:
+        return list(context.get_ca_certs())
+    except (ssl.SSLError, ValueError):
+        pass
+    found = []
+    for der in context.get_ca_certs(binary_form=True):
+        alone = _ssl._SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        alone.load_verify_locations(cadata=der)
+        try:
+            found += alone.get_ca_certs()
+        except (ssl.SSLError, ValueError):
+            continue
+    return found
+
+
 def _host(kind: str, value: str) -> str:
     try:
         return str(ipaddress.ip_address(value)) if kind == "IP Address" else value  # OpenSSL writes 0:0:0:0:0:0:0:1

@@ -59,7 +59,7 @@ def cure(roots: Roots) -> Iterator[Suggestion]:
         also = " --certifi" if has(roots, "certifi") else ""
         keeps = ", and certifi's roots besides" if also else ""
         why = f"Trusts the CA's certificate in {CA}{keeps}"
-        if roots.may_init:
+        if roots.may_init and roots.origins.get("cafile") != "FALLBACK_ROOTS_CAFILE":  # which has precedence
             yield Suggestion(f"fallback-roots config init --cafile {CA}{also}", f"{why}:")
         also = " FALLBACK_ROOTS_CERTIFI=1" if also else ""
         yield Suggestion(f"export FALLBACK_ROOTS_CAFILE={CA}{also}", f"{why}, for what this shell starts:")
@@ -78,7 +78,8 @@ def _cure_of_default_load(roots: Roots) -> Iterator[Suggestion]:
         kind = "directory" if path in SYSTEM_DIRECTORIES else "file"
         in_effect = [_places.Place(kind, "compiled-in", path, _places.IN_EFFECT, "is the system's")]
     no_effect = f"(a cafile in the settings would have no effect: {finder} finds roots)"
-    place, what = next(iter(in_effect), None), f"the CA's certificate in {CA}"
+    place, what = next((place for place in in_effect if place.why != _places.A_URI), None), f"the CA's certificate in {CA}"
+    is_file = place is not None and (place.kind == "file" or place.why == _places.A_FILE)
     is_systems = place is None or place.origin == "compiled-in" or place.path in SYSTEM_PLACES
     is_regenerated = place is not None and (is_systems or _is_regenerated(place.path))
     for anchors, name, command in roots.anchors[:1] if is_systems else ():
@@ -86,9 +87,9 @@ def _cure_of_default_load(roots: Roots) -> Iterator[Suggestion]:
         yield Suggestion(f"sudo cp {CA} {anchors}/{name} && sudo {command}", why)
     if place is None:
         yield Suggestion(f"export SSL_CERT_FILE={CA}", f"Names {what} to OpenSSL, for what this shell starts {no_effect}:")
-    elif place.kind == "file" and is_regenerated:
+    elif is_file and is_regenerated:
         yield _both(place.path, "SSL_CERT_FILE", f"A bundle with both, for what this shell starts {no_effect}:")
-    elif place.kind == "file":
+    elif is_file:
         why = f"Adds {what} to the bundle of {place.origin} {no_effect}:"
         yield Suggestion(f"(echo; cat {CA}) >> {shlex.quote(place.path)}", why)
     else:

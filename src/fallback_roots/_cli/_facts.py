@@ -119,9 +119,11 @@ def _unwatched() -> _watch.Site:
 def _stands(site: _watch.Site, name: str) -> bool:
     """Whether our stand-in or wrapper is where function `name` is looked up, or inside of what somebody wrapped around it."""
     thing = vars(site.holder(name)).get(name)
-    while thing is not None and thing is not site.placed[name]:
+    for _ in range(_others.LONGEST_CHAIN):
+        if thing is site.placed[name]:
+            return True
         thing = getattr(thing, "__wrapped__", None)
-    return thing is not None
+    return False
 
 
 def _default_load(site: _watch.Site) -> tuple[int, Verdict]:
@@ -132,6 +134,8 @@ def _default_load(site: _watch.Site) -> tuple[int, Verdict]:
         return 0, Verdict("foreign", f"ssl.SSLContext is {kind!r}, whose default load cannot be seen from here")
     try:
         context = kind(ssl.PROTOCOL_TLS_CLIENT)
+        if any(place.state == _places.DEVICE and place.kind == "file" for place in _places.places(os.environ)):
+            return 0, _detect.judge(_detect.facts(site, context, 0))  # OpenSSL would wait for a FIFO's other end
         site.originals["load_default_certs"](context)
     except Exception as error:  # Windows, with a broken certificate in its store
         return 0, Verdict("error", f"the default load fails ({_named(error)})")

@@ -37,6 +37,8 @@ ATTRIBUTES = {
     "certifi": ("where", "contents"),
 }
 
+LONGEST_CHAIN = 20  # of ``__wrapped__``: nobody's is longer, and one that bites its tail ends
+
 
 class Other(NamedTuple):
     """An attribute that is not what the standard library or certifi put there, and the module whose it is."""
@@ -63,7 +65,7 @@ def others(site_of_ours: _watch.Site) -> Iterator[Other]:
 
 def _owners(thing: Any, ours: set[int]) -> Iterator[str]:
     """The modules of `thing` and of what it is wrapped around."""
-    for _ in range(20):  # nobody's chain is longer, and one that bites its tail ends
+    for _ in range(LONGEST_CHAIN):
         if thing is None:
             return
         if id(thing) not in ours:

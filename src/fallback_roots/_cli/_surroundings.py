@@ -13,10 +13,11 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import _places, _sources
 from .._sources import Source
+from ._certificates import iso, roots_shown, when
 
 CERTIFICATE_SUFFIXES = (".pem", ".crt", ".cer")
 
@@ -56,6 +57,7 @@ class Roots(NamedTuple):
     expired: int = 0
     not_yet_valid: int = 0
     not_ca: int = 0
+    unreadable: int = 0  # OpenSSL loads them, and cannot say what their names or times are
 
 
 # ---------------------------------------------------------------- the hook
@@ -238,12 +240,14 @@ def roots_of(source: Source) -> Roots:
         return Roots()
     context = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
     _sources.load_one(context, found)
-    now, stats = time.time(), context.cert_store_stats()
-    certificates: list[dict[str, Any]] = context.get_ca_certs()
+    now, stats = iso(time.time()), context.cert_store_stats()
+    times = [(when(info.get("notBefore")), when(info.get("notAfter"))) for info in roots_shown(context)]
+    known = [(before, after) for before, after in times if before is not None and after is not None]
     return Roots(
-        sum(ssl.cert_time_to_seconds(certificate["notAfter"]) < now for certificate in certificates),
-        sum(ssl.cert_time_to_seconds(certificate["notBefore"]) > now for certificate in certificates),
+        sum(after < now for _, after in known),
+        sum(before > now for before, _ in known),
         stats["x509"] - stats["x509_ca"],
+        stats["x509_ca"] - len(known),
     )
 
 

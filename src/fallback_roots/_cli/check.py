@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .. import _armed, _files, _is_off, _places, _sources, status
+from .. import _armed, _files, _is_off, _places, _sources, _watch, status
 from ._causes import Facts, Finding, Origin, fingerprint, judge, named, short
-from ._certificates import decoded, iso
+from ._certificates import decoded, iso, roots_shown
 from ._cures import Roots
 from ._look import Target, look, target
 from ._text import Suggestion, coloured, item, marked, say, say_json, suggested
@@ -90,14 +90,10 @@ def _roots(context: ssl.SSLContext) -> Roots:
     asked = now.verdict is not None and now.verdict.code == "empty"
     finder = _armed()
     settings = finder.hook.settings if finder is not None and finder.hook is not None and asked else None
-    try:
-        certificates: int | None = context.cert_store_stats()["x509"]
-        shown = tuple(decoded(info) for info in context.get_ca_certs())
-    except Exception:  # truststore
-        certificates, shown = None, ()
+    certificates = _watch.certificates(context)
     return Roots(
         certificates,
-        shown,
+        () if certificates is None else tuple(map(decoded, roots_shown(context))),
         _places.places(os.environ),
         now,
         now.outcome if asked else None,

@@ -79,7 +79,7 @@ def _attention(facts: Facts, fallback: bool) -> Iterator[str]:
             yield source.problem
         if source.kind == "system":  # the operating system's to look after, as where the default load finds it
             continue
-        for number, what in zip(wrong, ("expired", "not yet valid", "not a CA's"), strict=True):
+        for number, what in zip(wrong, ("expired", "not yet valid", "not a CA's", "that cannot be decoded"), strict=True):
             if number:
                 yield f"{where(source.kind, source.path)}: {count(number, 'certificate')} {what}"
     if _is_old(facts):
@@ -184,11 +184,14 @@ def _rehash(path: str) -> Suggestion:
     return Suggestion(f"openssl rehash {shlex.quote(path)}", f"{path} holds certificates without hashed names.")
 
 
+REST = "other settings take its place, or else certifi's roots."
+
+
 def _without(key: str, facts: Facts, why: str) -> Suggestion:
     """What takes setting `key` back, or puts certifi beside it where a file says it."""
     origin = facts.settings.origins[key] if facts.settings is not None else ""
     if origin.startswith("FALLBACK_ROOTS_"):
-        return Suggestion(f"unset {origin}", why)
+        return Suggestion(f"unset {origin}", f"{why} Until that is mended, this takes it back: {REST}")
     return Suggestion("export FALLBACK_ROOTS_CERTIFI=1", f"{why} This loads certifi's roots until {origin} is mended.")
 
 
@@ -196,22 +199,24 @@ def _away_with_faults(facts: Facts) -> Iterator[Suggestion]:
     settings = facts.settings
     for file in settings.files if settings is not None else ():
         if file.problems and file.origin.startswith("FALLBACK_ROOTS_"):
-            yield Suggestion(f"unset {file.origin}", f"{file.problems[0]}.")
+            yield Suggestion(f"unset {file.origin}", f"{file.problems[0]}. Without it, {REST}")
         elif file.problems:
             yield _of_file(file)
     for problem in settings.problems if settings is not None else ():
         variable = problem.partition("=")[0].partition(":")[0]
         if variable.startswith("FALLBACK_ROOTS_"):
-            yield Suggestion(f"unset {shlex.quote(variable)}", f"{problem}.")
+            yield Suggestion(f"unset {shlex.quote(variable)}", f"{problem}. Without it, {REST}")
 
 
 def _of_file(file: File) -> Suggestion:
     """What mends a config file that was found: its mode, or else that it is not there."""
     problem, path = file.problems[0], shlex.quote(file.path)
     behind = re.search(r": is in (.*), which is writable by everybody", problem)
-    if behind or f"{file.path}: is writable by everybody" in problem:
-        return Suggestion(f"chmod o-w {shlex.quote(behind[1]) if behind else path}", f"{problem}.")
-    why = f"{problem}. Until that is mended, this takes the file away: other settings take its place, or else certifi's roots."
+    if behind:  # sticky, as /tmp is: others may need to write there
+        return Suggestion(f"chmod +t {shlex.quote(behind[1])}", f"{problem}.")
+    if f"{file.path}: is writable by everybody" in problem:
+        return Suggestion(f"chmod o-w {path}", f"{problem}.")
+    why = f"{problem}. Until that is mended, this takes the file away: {REST}"
     return Suggestion(f"mv -n {path} {path}.off", why)
 
 
@@ -222,7 +227,7 @@ def _towards_rest(facts: Facts, pip: str) -> Iterator[Suggestion]:
     for source in facts.outcome.sources if facts.outcome.code == "loaded" else ():
         origin = origins.get(source.kind, "")
         if source.problem and source.certificates == 0 and origin.startswith("FALLBACK_ROOTS_"):
-            yield Suggestion(f"unset {origin}", f"{source.problem}.")
+            yield Suggestion(f"unset {origin}", f"{source.problem}. Without it, {REST}")
     names = dict.fromkeys(place.origin for place in _meant(facts))
     if names and is_used(facts):
         yield Suggestion(f"unset {' '.join(names)}", f"There are no certificates behind {' and '.join(names)}.")
