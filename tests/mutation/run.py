@@ -16,8 +16,8 @@ Each job has a copy of the tree, and a venv whose start-up file and whose packag
 started by tests run the mutant, and the wheel built from the copy is the mutant's. A mutant is killed if one of the test files
 named in TESTS, the quickest first, fails or takes four times as long as it should.
 
-Results go to `build/mutation.jsonl` as they come. A run does again only what may have changed: all mutants of a module that was
-edited, beginning with the file that killed them, and the survivors where a test was edited.
+Results go to `build/mutation.jsonl` as they come. A run does again only what may have changed: all mutants of a function that
+was edited, beginning with the file that killed them, and the survivors where a test was edited. `--anew` does all again.
 
 Left alone: annotations, docstrings, what only type checkers read, `__slots__`, `__repr__`, messages (f-strings, strings with a
 blank), the tables of systems' places, and caches, which save time and nothing else.
@@ -73,13 +73,17 @@ SLOW = {"bad_input", "fallback", "fuzz", "say", "startup", "worlds"}  # left out
 
 
 class Mutant(NamedTuple):
-    """`text` is the module's with one change; the rest says where, for people, and the same after edits elsewhere."""
+    """`text` is the module's with one change; the rest says where, for people, and the same after edits elsewhere.
+
+    `around`: a digest of the function, or else the statement of the module, that the change is in.
+    """
 
     module: str
     where: str
     line: str
     change: str
     text: str
+    around: str
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -247,7 +251,8 @@ def mutants(module: str) -> list[Mutant]:
     for line in lines:
         starts.append(starts[-1] + len(line))
     tree = ast.parse(text)
-    last = [node.body[-1] for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    last = [node.body[-1] for node in functions]
     known, seen, found = set[tuple[int, int, str]](), Counter[tuple[str, ...]](), []
     for where, node, other in walk(tree, ""):
         assert isinstance(node, (ast.expr, ast.stmt))
@@ -272,8 +277,17 @@ def mutants(module: str) -> list[Mutant]:
         seen[where, line_text, change] += 1
         if (number := seen[where, line_text, change]) > 1:
             change += f" ({number})"
-        found.append(Mutant(module, where, line_text, change, whole))
+        holders = [
+            holder for holder in [*tree.body, *functions] if first_line(holder) <= node.lineno <= (holder.end_lineno or 0)
+        ]
+        around = ast.unparse(max(holders, key=first_line))
+        found.append(Mutant(module, where, line_text, change, whole, hashlib.sha256(around.encode()).hexdigest()[:16]))
     return found
+
+
+def first_line(node: ast.stmt) -> int:
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def shortened(text: str) -> str:
@@ -418,7 +432,6 @@ def known_results() -> dict[tuple[str, ...], dict[str, Any]]:
 def run(todo: list[Mutant], jobs: int, quick: bool, results: dict[tuple[str, ...], dict[str, Any]]) -> None:
     """Run the tests on each of `todo`, and write down what came of it."""
     tests = "quick" if quick else digest(*HERE.parent.glob("*.py"))
-    hashes = {mutant.module: digest(source(mutant.module)) for mutant in todo}
     with TemporaryDirectory(prefix="mutation-") as directory, ThreadPoolExecutor(jobs) as pool:
         latest: dict[tuple[str, str], str] = {}
         Path(directory).chmod(0o755)  # some tests go on as another user
@@ -449,7 +462,7 @@ def run(todo: list[Mutant], jobs: int, quick: bool, results: dict[tuple[str, ...
             try:
                 for count, future in enumerate(as_completed([pool.submit(killer, mutant) for mutant in todo]), 1):
                     mutant, by = future.result()
-                    result = {"key": mutant.key, "source": hashes[mutant.module], "tests": tests, "killer": by}
+                    result = {"key": mutant.key, "around": mutant.around, "tests": tests, "killer": by}
                     results[mutant.key] = result
                     print(json.dumps(result, ensure_ascii=False), file=out, flush=True)
                     if by is None:
@@ -495,8 +508,7 @@ def report(results: dict[tuple[str, ...], dict[str, Any]]) -> bool:
     total = dead = 0
     for module in TESTS:
         made = mutants(module)
-        now = digest(source(module))
-        run_yet = [mutant for mutant in made if results.get(mutant.key, {}).get("source") == now]
+        run_yet = [mutant for mutant in made if results.get(mutant.key, {}).get("around") == mutant.around]
         if not run_yet:
             continue
         left = [mutant for mutant in run_yet if results[mutant.key]["killer"] is None]
@@ -551,16 +563,15 @@ def main() -> int:
         return 0
     results = known_results()
     tests = digest(*HERE.parent.glob("*.py"))
-    hashes = {module: digest(source(module)) for module in TESTS}
 
     def is_known(mutant: Mutant) -> bool:
         result = results.get(mutant.key, {})
-        return result.get("source") == hashes[mutant.module] and (result["killer"] is not None or result["tests"] == tests)
+        return result.get("around") == mutant.around and (result["killer"] is not None or result["tests"] == tests)
 
     todo = [mutant for mutant in made if chosen.anew or not is_known(mutant)]
     if chosen.quick:
         explained = reasons()
-        known = {mutant.key for mutant in todo if results.get(mutant.key, {}).get("source") == hashes[mutant.module]}
+        known = {mutant.key for mutant in todo if results.get(mutant.key, {}).get("around") == mutant.around}
         todo = [
             mutant for mutant in todo if mutant.key not in known or explained.get(row_of(mutant), UNEXPLAINED) == UNEXPLAINED
         ]
