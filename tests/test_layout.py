@@ -55,9 +55,10 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-# What is no module of the package, but a text that a command writes.
-TEXTS = {PACKAGE / "_cli" / "sitecustomize_template.py"}
-SOURCES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if path not in TEXTS}
+# What is no module of ours, and on no tier: a text that a command writes, and what PyInstaller executes by its path.
+HOOKS = PACKAGE / "_pyinstaller"
+OTHERS = {PACKAGE / "_cli" / "sitecustomize_template.py", *HOOKS.rglob("*.py")} - {HOOKS / "__init__.py"}
+SOURCES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if path not in OTHERS}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
 
 

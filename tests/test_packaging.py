@@ -1,5 +1,6 @@
 """What is in the wheel and in the sdist, where it lands, and that it goes away again."""
 
+import ast
 import importlib.metadata
 import os
 import pkgutil
@@ -34,6 +35,7 @@ TREE = (
     "tests",
 )
 START_UP = {"fallback_roots.pth": b"import fallback_roots.auto\n", "fallback_roots.start": b"fallback_roots.auto:arm\n"}
+OTHERS = ("fallback_roots/_pyinstaller/rthooks.dat", "fallback_roots/py.typed")
 
 # What may lie about in a tree that people work in.
 STRAYS = (
@@ -50,6 +52,7 @@ STRAYS = (
 STRAYS_IN_THE_PACKAGE = (
     "src/fallback_roots/_watch.py.orig",
     "src/fallback_roots/_watch.py~",
+    "src/fallback_roots/_pyinstaller/warn-app.txt",
     "src/fallback_roots/_speedups.so",
     "src/fallback_roots/key.pem",
     "src/fallback_roots/notes",
@@ -115,11 +118,11 @@ def files(directory: Path) -> set[str]:
 
 
 def test_the_wheel_has_exactly_these_files(contents: dict[str, bytes], built: Built) -> None:
-    """The wheel has the package's modules, py.typed, two start-up files and its metadata with the licence."""
+    """The wheel has the package's modules and hooks, py.typed, two start-up files and its metadata with the licence."""
     modules = {name for name in files(built.tree / "src") if name.endswith(".py")}
     dist_info = {f"{DIST}.dist-info/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
-    assert set(contents) == modules | {"fallback_roots/py.typed"} | set(START_UP) | dist_info
-    assert all((ROOT / "src" / name).read_bytes() == contents[name] for name in ("fallback_roots/py.typed", *START_UP))
+    assert set(contents) == modules | set(OTHERS) | set(START_UP) | dist_info
+    assert all((ROOT / "src" / name).read_bytes() == contents[name] for name in (*OTHERS, *START_UP))
 
 
 def test_the_sdist_has_exactly_these_files(built: Built) -> None:
@@ -270,3 +273,15 @@ def test_the_command(contents: dict[str, bytes]) -> None:
     command, _, function = line.partition(" = ")
     assert (section, command) == ("[console_scripts]", "fallback-roots")
     assert callable(pkgutil.resolve_name(function))
+
+
+def test_the_hooks_for_pyinstaller() -> None:
+    """The entry point that PyInstaller asks leads to a directory of hooks, each for a module that is there."""
+    (entry_point,) = importlib.metadata.entry_points(
+        group="pyinstaller40", name="hook-dirs", module="fallback_roots._pyinstaller"
+    )
+    (directory,) = map(Path, entry_point.load()())
+    assert {path.name for path in directory.glob("hook-*.py")} == {"hook-_ssl.py", "hook-fallback_roots.py", "hook-ssl.py"}
+    hooks = ast.literal_eval((directory / "rthooks.dat").read_text(encoding="utf-8"))
+    assert list(hooks) == ["fallback_roots.auto"]
+    assert all((directory / "rthooks" / name).is_file() for names in hooks.values() for name in names)
