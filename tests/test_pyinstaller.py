@@ -85,7 +85,7 @@ BUILDS = {
         {"app.py": SMALL, "hooks/hook-ssl.py": "", "hooks/hook-certifi.py": ""}, ("--additional-hooks-dir", "hooks")
     ),
     "lean": Build(
-        {"app.py": SMALL, "hooks/hook-_ssl.py": ""},
+        {"app.py": SMALL, "hooks/hook-_ssl.py": "", "tomli.py": ""},
         ("--additional-hooks-dir", "hooks", "--exclude-module", "certifi", "--exclude-module", "wrapt"),
     ),
     # Peculiar ones.
@@ -388,6 +388,11 @@ def test_without_wrapt(frozen: Workshop, ca_file: Path) -> None:
     done = frozen["lean"].run(env=settings(ca_file))
     assert done.stdout == "1\n"
     assert done.stderr.splitlines()[0].startswith("fallback-roots: wrapt failed, and is done without (ModuleNotFoundError")
+
+
+def test_without_tomli(frozen: Workshop) -> None:
+    """tomli comes along where Python has no tomllib; elsewhere it would bring setuptools, which has one, into every start."""
+    assert ("tomli" in contents(frozen["lean"])) == (sys.version_info < (3, 11))
 
 
 def test_an_application_with_an_ssl_of_its_own(frozen: Workshop) -> None:
