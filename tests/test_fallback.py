@@ -566,6 +566,21 @@ def test_a_thread_that_may_be_waited_for(
     assert roots(copied.ssl.create_default_context()) == 1
 
 
+def test_wrapt_is_left_out_of_a_frozen_application(
+    copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There it is not missed, and elsewhere it is."""
+    monkeypatch.setitem(sys.modules, "wrapt", None)
+    monkeypatch.delitem(sys.modules, "fallback_roots._patch", raising=False)
+    monkeypatch.delattr(fallback_roots, "_patch", raising=False)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert roots(copied.ssl.create_default_context()) == 1
+    assert "wrapt failed" not in caplog.text
+    monkeypatch.delattr(sys, "frozen")
+    assert roots(copied.ssl.create_default_context()) == 1
+    assert "wrapt failed" in caplog.text
+
+
 def test_later_loads_wait_for_nobody(copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first fallback has been loaded to its end, no thread waits for another's load."""
     copied.ssl.create_default_context()

@@ -31,7 +31,7 @@ import sys
 BEGINNING = {"names": sorted(globals()), "doc": __doc__, "modules": sorted(sys.modules)}
 
 import json, os, ssl, sys, urllib.request, zlib
-import ctypes, multiprocessing, pkgutil  # with run-time hooks of PyInstaller's; what wrapt imports would bring them, too
+import ctypes, multiprocessing, pkgutil  # with run-time hooks of PyInstaller's; platformdirs may bring the first, we the last
 
 def roots():
     certificates = sorted(ssl.create_default_context().get_ca_certs(binary_form=True))
@@ -44,9 +44,8 @@ def in_a_child(method):
 def fetch(url):
     return urllib.request.urlopen(url, timeout=30).read().decode()
 
-def patched():
-    __import__("fallback_roots").install()
-    return sys.modules["fallback_roots"].status().state
+def state():
+    return [roots()[0], __import__("fallback_roots").status().state]
 
 def variables():
     return [roots()[0], [name for name in os.environ if name.startswith("SSL")]]
@@ -86,7 +85,7 @@ BUILDS = {
     ),
     "lean": Build(
         {"app.py": SMALL, "hooks/hook-_ssl.py": "", "tomli.py": ""},
-        ("--additional-hooks-dir", "hooks", "--exclude-module", "certifi", "--exclude-module", "wrapt"),
+        ("--additional-hooks-dir", "hooks", "--exclude-module", "certifi"),
     ),
     # Peculiar ones.
     "own-ssl": Build({"app.py": "import ssl, sys\nprint(ssl.NAME)\nsys.exit(7)", "ssl.py": "import _ssl\nNAME = 'my own'"}),
@@ -99,7 +98,8 @@ BUILDS = {
         ("--onefile", "--hidden-import", "ssl", "--add-data", "fallback-roots.toml:.", "--add-data", "corp.pem:."),
     ),
     "by-hand": Build(
-        {"app.py": f"import fallback_roots.auto; {SMALL}"}, ("--optimize", "2", "--debug", "noarchive", "--noconsole")
+        {"app.py": f"import fallback_roots.auto; fallback_roots.install(); {SMALL}"},
+        ("--hidden-import", "wrapt", "--optimize", "2", "--debug", "noarchive", "--noconsole"),
     ),
 }
 
@@ -311,9 +311,12 @@ def test_closed_streams(frozen: Workshop, ca_file: Path) -> None:
     assert (json.loads(done.stdout), done.stderr) == (checksum(ca_file), "")
 
 
-def test_the_functions(frozen: Workshop) -> None:
-    """install() works in it, which needs wrapt."""
-    assert frozen["app"].told("patched", env=NO_CAS) == "patched"
+def test_wrapt_is_left_out(frozen: Workshop) -> None:
+    """wrapt is not in it, and nothing is said of that: the stand-ins do the same work."""
+    done = frozen["app"].run("state", env=NO_CAS)
+    assert json.loads(done.stdout) == [NUMBER, "watching"]
+    assert done.stderr.count("\n") == 1
+    assert [name for name in contents(frozen["app"]) if "wrapt" in name] == []
 
 
 def test_the_build_says_so(frozen: Workshop) -> None:
@@ -383,11 +386,9 @@ def test_without_certifi(frozen: Workshop) -> None:
     assert [name for name in contents(frozen["lean"]) if "certifi" in name] == []
 
 
-def test_without_wrapt(frozen: Workshop, ca_file: Path) -> None:
-    """Built with --exclude-module wrapt it has the roots that its user names, and a WARNING; its hook-_ssl.py is no matter."""
-    done = frozen["lean"].run(env=settings(ca_file))
-    assert done.stdout == "1\n"
-    assert done.stderr.splitlines()[0].startswith("fallback-roots: wrapt failed, and is done without (ModuleNotFoundError")
+def test_a_hook_for_the_extension(frozen: Workshop, ca_file: Path) -> None:
+    """Nor does a hook-_ssl.py of the application's own displace us."""
+    assert frozen["lean"].run(env=settings(ca_file)).stdout == "1\n"
 
 
 def test_without_tomli(frozen: Workshop) -> None:
@@ -414,7 +415,8 @@ def test_a_config_file_in_the_bundle(frozen: Workshop) -> None:
 
 
 def test_armed_by_hand(frozen: Workshop, ca_file: Path) -> None:
-    """An application that has the line which other freezers need has one fallback, optimized and unpacked, too."""
+    """An application that has the line which other freezers need has one fallback, optimized and unpacked, too; and may call
+    install(), if it is built with wrapt."""
     done = frozen["by-hand"].run(env=settings(ca_file))
     assert done.stdout == "1\n"
     assert done.stderr.count("\n") == 1

@@ -528,6 +528,14 @@ def test_a_programs_own_ssl(name: str, home: str, installed: Path, bare: Path, t
     assert seen(installed, "-c", program, env=env) == seen(bare, "-c", program, env=env)
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_an_ssl_that_does_not_lie_beside_os(frozen: bool, installed: Path, ca_less: dict[str, str], tmp_path: Path) -> None:
+    """A copy of the standard library's elsewhere is left alone, but where PyInstaller may have put it there."""
+    shutil.copy(Path(os.__file__).with_name("ssl.py"), tmp_path)
+    program = f"import sys; sys.frozen = {frozen}; sys.path.insert(0, {str(tmp_path)!r}); import ssl; print({ROOTS})"
+    assert printed(installed, "-I", "-c", program.replace("; sys.frozen = False", ""), env=ca_less) == str(int(frozen))
+
+
 # ---------------------------------------------------------------- a broken installation
 
 BROKEN: dict[str, bytes | None] = {

@@ -57,6 +57,8 @@ def _is_the_standard_one(spec: "ModuleSpec") -> bool:
     loader = spec.loader
     if not hasattr(loader, "exec_module") or not hasattr(loader, "create_module"):
         return False
+    if getattr(sys, "frozen", False):  # PyInstaller may put ssl and os in two places
+        return True
     home, origin = getattr(os, "__file__", None), spec.origin
     if type(loader).__name__ not in ("SourceFileLoader", "SourcelessFileLoader", "zipimporter") or not home or not origin:
         return True
