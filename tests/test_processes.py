@@ -216,6 +216,23 @@ def test_pythons_flags_are_handed_on(method: str, installed: Path, ca_less: dict
     assert run(installed, program, ca_less, "-S") == (["- 0 -"], 0)
 
 
+@pytest.mark.parametrize("line", ["import fallback_roots.auto", "import fallback_roots; fallback_roots.install()"])
+def test_installed_while_it_runs(line: str, wheel: Path, bare: Path, ca_less: dict[str, str], tmp_path: Path) -> None:
+    """No .pth is read again in a process that runs (a notebook's `%pip install`): it needs the line, or to be started again."""
+    program = f"""
+import importlib, work, zipfile
+print(work.count())
+zipfile.ZipFile({str(wheel)!r}).extractall({str(tmp_path / "target")!r})
+importlib.invalidate_caches()
+print(work.count())
+{line}
+print(work.count())
+"""
+    (tmp_path / "target").mkdir()
+    env = {**ca_less, "PYTHONPATH": os.pathsep.join([ca_less["PYTHONPATH"], str(tmp_path / "target")])}
+    assert run(bare, program, env) == (["0", "0", "1"], 1)
+
+
 # ---------------------------------------------------------------- interpreters in one process
 
 # `create(kind)`, `run(interpreter, source)`, `destroy(interpreter)`, by whatever this Python has.
