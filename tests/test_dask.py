@@ -3,7 +3,9 @@
 The lines that one registers are those of `docs/clusters.md`.
 """
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -83,11 +85,24 @@ def run(
     """The lines that DRIVER prints, and what its standard error has."""
     driver = directory / "driver.py"
     driver.write_text(DRIVER.format(registers=textwrap.indent(registers, " " * 8)))
-    done = subprocess.run(
-        [executable, driver], cwd=directory, env=env, capture_output=True, text=True, timeout=200, check=False
+    process = subprocess.Popen(
+        [executable, driver],
+        cwd=directory,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines(), done.stderr
+    try:
+        out, err = process.communicate(timeout=200)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the workers, too
+        process.communicate()
+    assert process.returncode == 0, err
+    return out.splitlines(), err
 
 
 @pytest.mark.parametrize("environ", ["no CAs", "off", "CAs"])

@@ -152,11 +152,11 @@ def test_a_server_with_cas(tmp_path: Path, ca_less: dict[str, str], ca_file: Pat
 
 # ---------------------------------------------------------------- notebooks
 
-# Starts a kernel as Jupyter does, and prints what each cell prints.
+# Starts a kernel as Jupyter does, and prints what stands below each cell.
 NOTEBOOK = """
-import os, sys
+import subprocess, sys
 from jupyter_client.manager import start_new_kernel
-manager, client = start_new_kernel(kernel_name="python3")
+manager, client = start_new_kernel(kernel_name="python3", stderr=subprocess.DEVNULL)
 try:
     for cell in sys.argv[1:]:
         client.execute_interactive(cell, timeout=60)
