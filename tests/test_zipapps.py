@@ -197,6 +197,7 @@ sys.exit(subprocess.run([sys.executable, "-c", program, sys.argv[1]]).returncode
         (False, True, "-B", "mended"),
         (True, False, "-B", "mended"),
         (True, True, "-B", "mended"),
+        (True, False, "-I", "failed"),
         (True, False, "-E", "failed"),
         (True, False, "-S", "failed"),
     ],
