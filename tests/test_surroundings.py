@@ -1,7 +1,6 @@
 """What a doctor sees besides the hook, in process, for machines that these tests do not run on."""
 
 import os
-import site
 import ssl
 import sys
 import types
@@ -14,84 +13,6 @@ from support import NOWHERE
 from fallback_roots import _places, _sources
 from fallback_roots._cli import _others
 from fallback_roots._cli import _surroundings as look
-
-HOME = str(Path(look.__file__).parent.parent.parent)  # of the package
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The one directory whose start-up files site reads."""
-    monkeypatch.setattr(site, "getsitepackages", lambda: [str(tmp_path)])
-    monkeypatch.setattr(site, "ENABLE_USER_SITE", False)
-    for name in ("sitecustomize", "usercustomize"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return tmp_path
-
-
-def test_the_start_up_file_that_arms(reads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `.pth` file arms; from Python 3.15 on a `.start` file beside it does."""
-    assert look.armed_by() is None
-    for name in ("fallback_roots.pth", "fallback_roots.start"):
-        (reads / name).touch()
-    for version, name in (((3, 14), "fallback_roots.pth"), ((3, 15), "fallback_roots.start")):
-        monkeypatch.setattr(sys, "version_info", version)
-        assert look.armed_by() == str(reads / name)
-
-
-@pytest.mark.usefixtures("reads")
-def test_a_customize_module_that_arms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where no start-up file is, sitecustomize or usercustomize may have armed, if they mention us."""
-    files = {name: tmp_path / name for name in ("sitecustomize", "usercustomize")}
-    for name, file in files.items():
-        monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(__file__=str(file)))
-    files["usercustomize"].write_text("import fallback_roots.auto\n")
-    assert look.armed_by() == str(files["usercustomize"])  # the other one's file is gone
-    files["sitecustomize"].write_text("import os\n")
-    assert look.armed_by() == str(files["usercustomize"])
-
-
-def without_site(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
-    monkeypatch.setattr(sys, "flags", types.SimpleNamespace(no_site=1))
-
-
-def with_a_file(_: pytest.MonkeyPatch, reads: Path) -> None:
-    (reads / "fallback_roots.pth").touch()
-
-
-def elsewhere(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
-    monkeypatch.setattr(os.path, "isfile", lambda path: path == f"{HOME}/fallback_roots.pth")
-
-
-def users(monkeypatch: pytest.MonkeyPatch, reads: Path) -> None:
-    elsewhere(monkeypatch, reads)
-    monkeypatch.setattr(site, "getusersitepackages", lambda: HOME)
-
-
-def nowhere(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
-    monkeypatch.setattr(os.path, "isfile", lambda _: False)
-
-
-@pytest.mark.parametrize(
-    ("prepare", "reason"),
-    [
-        (without_site, "python -S reads no .pth file"),
-        (with_a_file, "its start-up file was read, and it has been taken off or has failed since"),
-        (elsewhere, f"{HOME} is not a directory whose .pth files site reads"),
-        (users, f"{HOME} is the user's, and this interpreter ignores it (python -s or -I)"),
-        (nowhere, "no .pth file of fallback-roots was read"),
-    ],
-)
-def test_why_nothing_is_armed(prepare: Any, reason: str, reads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each reason for which no start-up file arms an interpreter has its sentence."""
-    prepare(monkeypatch, reads)
-    assert look.why_absent() == reason
-
-
-def test_the_users_directory_is_read_where_it_is_enabled(reads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user's site-packages count where Python has them."""
-    monkeypatch.setattr(site, "ENABLE_USER_SITE", True)
-    monkeypatch.setattr(site, "getusersitepackages", lambda: "/users")
-    assert look.site_directories() == [str(reads), "/users"]
 
 
 def place(kind: str, path: str, state: str = _places.NOTHING) -> look.Seen:

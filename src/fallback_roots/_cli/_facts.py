@@ -23,6 +23,7 @@ from .._fallback import Outcome, Status
 from .._settings import Settings
 from . import _others, _surroundings
 from ._others import Other
+from ._start_up import Absence, armed_by, why_absent
 from ._surroundings import Bundle, Roots, Seen
 from ._text import count
 
@@ -41,9 +42,8 @@ class Facts(NamedTuple):
     interpreter: tuple[str, ...]  # versions
     findings: tuple[str, ...]  # what is wrong with the interpreter's packages
     status: Status
-    armed_by: str  # the start-up file, or another reason; why not, where the hook is absent
-    no_start_up_file: bool  # though site has been at work
-    unread: str | None  # the directory of this package, if PYTHONPATH names it and site reads none of its .pth files
+    armed_by: str  # the start-up file, or another reason
+    absence: Absence | None  # why not, where the hook is absent
     disabled_by: str  # FALLBACK_ROOTS_DISABLE=…
     replaced: tuple[str, ...]  # functions of ssl in whose place somebody has put another one after us
     found: int  # certificates, by a default load without us
@@ -76,14 +76,12 @@ def gather() -> Facts:
     seconds = time.perf_counter() - start
     settings, outcome, roots = _would_load(hook.settings if hook is not None else None)
     interpreter, findings = _packages()
-    start_up = _surroundings.why_absent() if finder is None else _surroundings.armed_by() or "an import of fallback_roots.auto"
     return Facts(
         interpreter,
         findings,
         now,
-        start_up,
-        not sys.flags.no_site and next(_surroundings.start_up_files(), None) is None,
-        _surroundings.unread(),
+        armed_by() or "an import of fallback_roots.auto",
+        why_absent() if finder is None else None,
         f"FALLBACK_ROOTS_DISABLE={os.environ.get('FALLBACK_ROOTS_DISABLE')}",
         replaced,
         found,

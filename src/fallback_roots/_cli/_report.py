@@ -129,7 +129,12 @@ def as_json(facts: Facts, finding: Finding, suggestions: tuple[Suggestion, ...],
             "packages": list(facts.interpreter[2:]),
             "problems": list(facts.findings),
         },
-        "hook": {"state": facts.status.state, "armed_by": _armed_by(facts), "replaced": list(facts.replaced)},
+        "hook": {
+            "state": facts.status.state,
+            "armed_by": _armed_by(facts),
+            "absence": facts.absence.kind if facts.absence is not None else None,
+            "replaced": list(facts.replaced),
+        },
         "default_load": {
             "found_any": facts.found > 0 or facts.verdict.code == "directory",
             "certificates": facts.found,

@@ -1,18 +1,16 @@
-"""Tier 4: what a doctor looks at besides the hook's own facts; imports site and ssl, and what it looks for where it is found.
+"""Tier 4: where a default load looks and where roots are, as a person would describe it; imports ssl.
 
-What lives here: start-up files, the kinds of places and sources, and the operating system's bundles. What must not:
-judgements, and anything that changes what it looks at.
+What lives here: the kinds of places and sources, and the operating system's bundles. What must not: judgements, and anything
+that changes what it looks at.
 """
 
 import _ssl
 import datetime
 import os
-import site
 import ssl
 import sys
 import time
 from collections.abc import Iterator
-from importlib.machinery import PathFinder
 from typing import NamedTuple
 
 from .. import _places, _sources
@@ -58,86 +56,6 @@ class Roots(NamedTuple):
     not_yet_valid: int = 0
     not_ca: int = 0
     unreadable: int = 0  # OpenSSL loads them, and cannot say what their names or times are
-
-
-# ---------------------------------------------------------------- the hook
-
-
-def armed_by() -> str | None:
-    """The start-up file that arms this interpreter; None if only an import of ``fallback_roots.auto`` can have done it."""
-    if not sys.flags.no_site:
-        for path in start_up_files():
-            return path
-        for name in ("sitecustomize", "usercustomize"):
-            # Ours gives way to the next one, which is then the module of that name.
-            for file in (customize(name, start_up_path()), getattr(sys.modules.get(name), "__file__", None)):
-                if file and mentions_us(file):
-                    return file
-    return None
-
-
-def start_up_files() -> Iterator[str]:
-    """The start-up files of ours in the directories that site reads."""
-    names = ["fallback_roots.pth"]
-    if sys.version_info >= (3, 15):
-        names.insert(0, "fallback_roots.start")  # and then site reads no .pth of that name (PEP 829)
-    for directory in site_directories():
-        for name in names:
-            if os.path.isfile(os.path.join(directory, name)):
-                yield os.path.join(directory, name)
-
-
-def site_directories() -> list[str]:
-    """The directories whose start-up files site reads."""
-    users = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
-    return [*site.getsitepackages(), *users]
-
-
-def start_up_path() -> list[str]:
-    """What was on ``sys.path`` when site was at work: the script's directory, or the current one, comes after that."""
-    return sys.path if getattr(sys.flags, "safe_path", sys.flags.isolated) else sys.path[1:]  # -P is since Python 3.11
-
-
-def customize(name: str, entries: list[str]) -> str | None:
-    """The file of the first sitecustomize or usercustomize that is in one of `entries`, directories or zips."""
-    spec = PathFinder.find_spec(name, entries)
-    return spec.origin if spec is not None else None
-
-
-def unread() -> str | None:
-    """The directory of this package, if PYTHONPATH names it and site does not read its .pth files."""
-    named = os.environ.get("PYTHONPATH", "").split(os.pathsep) if not sys.flags.ignore_environment else []
-    home = _home()
-    if home in site_directories() or not any(path and os.path.realpath(path) == os.path.realpath(home) for path in named):
-        return None
-    return home
-
-
-def _home() -> str:
-    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-
-def why_absent() -> str:
-    """Why no start-up file has armed this interpreter."""
-    home = _home()
-    if sys.flags.no_site:
-        return "python -S reads no .pth file"
-    if next(start_up_files(), None):
-        return "its start-up file was read, and it has been taken off or has failed since"
-    if os.path.isfile(os.path.join(home, "fallback_roots.pth")):
-        if site.ENABLE_USER_SITE is not True and home == site.getusersitepackages():
-            return f"{home} is the user's, and this interpreter ignores it (python -s or -I)"
-        return f"{home} is not a directory whose .pth files site reads"
-    return "no .pth file of fallback-roots was read"
-
-
-def mentions_us(path: str) -> bool:
-    """Whether the file at `path` names this package."""
-    try:
-        with open(path, "rb") as file:
-            return b"fallback_roots" in file.read(100_000)
-    except OSError:
-        return False
 
 
 # ---------------------------------------------------------------- places and roots

@@ -14,6 +14,7 @@ from .._settings import File
 from . import _report, _surroundings
 from ._facts import DEPENDENCIES, Facts, gather
 from ._report import NOTHING, Finding, is_used, where
+from ._start_up import Absence
 from ._surroundings import Seen
 from ._text import Suggestion, coloured, count, item, marked, say, say_json, suggested
 
@@ -106,7 +107,8 @@ def _why_none(facts: Facts) -> str:
     if outcome.code == "disabled":
         return f"{origin} says disable = true; to switch fallback-roots on, take that line out"
     if state == "absent":
-        return f"fallback-roots is not armed here: {facts.armed_by}; import fallback_roots.auto arms it"
+        reason = f"{facts.absence.reason}; " if facts.absence is not None else ""
+        return f"fallback-roots is not armed here: {reason}import fallback_roots.auto arms it"
     if state == "armed":
         return "fallback-roots waits for ssl, and something else has imported the ssl that is used here"
     return "; ".join([NOTHING[outcome.code], *outcome.problems])
@@ -161,11 +163,8 @@ def _towards_roots(facts: Facts, pip: str) -> Iterator[Suggestion]:
         yield from _away_with_faults(facts)
     elif outcome.code == "disabled":
         yield Suggestion("export FALLBACK_ROOTS_DISABLE=0", f"{_disabled_by(facts)} switches fallback-roots off.")
-    elif state == "absent" and facts.no_start_up_file and facts.unread is not None:
-        command = f"{shlex.quote(sys.executable)} -m fallback_roots sitecustomize {shlex.quote(facts.unread)}"
-        yield Suggestion(command, f"site reads no .pth file in {facts.unread}, but Python imports a sitecustomize.py there.")
-    elif state == "absent" and facts.no_start_up_file and not facts.armed_by.endswith("site reads"):
-        yield Suggestion(f"{pip} --force-reinstall --no-deps fallback-roots", "Its start-up file is not where site reads it.")
+    elif facts.absence is not None:
+        yield from _towards_a_hook(facts.absence, pip)
     elif outcome.code == "none":
         yield _without("certifi", facts, "certifi = false chooses no roots at all.")
     elif outcome.code == "broken":
@@ -178,6 +177,17 @@ def _towards_roots(facts: Facts, pip: str) -> Iterator[Suggestion]:
             yield Suggestion(f"{pip} --force-reinstall certifi", "certifi is missing or damaged.")
     elif outcome.code == "fault":
         yield from _away_with_faults(facts)
+
+
+def _towards_a_hook(absence: Absence, pip: str) -> Iterator[Suggestion]:
+    kind, home = absence.kind, absence.home
+    if kind == "lost":
+        yield Suggestion(f"{pip} --force-reinstall --no-deps fallback-roots", "Its start-up file is not where site reads it.")
+    elif kind == "base":
+        yield Suggestion(f"{pip} fallback-roots", "It has to be in this environment, too.")
+    elif kind == "pythonpath":
+        command = f"{shlex.quote(sys.executable)} -m fallback_roots sitecustomize {shlex.quote(home)}"
+        yield Suggestion(command, f"site reads no .pth file in {home}, but Python imports a sitecustomize.py there.")
 
 
 def _rehash(path: str) -> Suggestion:

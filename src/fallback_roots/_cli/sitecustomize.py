@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from .._say import plain
 from ..errors import FallbackRootsError
 from ._new_file import write
-from ._surroundings import customize, mentions_us, start_up_path
+from ._start_up import customize, mentions_us, start_up_path
 from ._text import marked, say
 
 NAME = "sitecustomize"

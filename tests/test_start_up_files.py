@@ -1,0 +1,182 @@
+"""What arms an interpreter, what keeps it from being armed, and what a doctor says of that."""
+
+import json
+import os
+import shutil
+import site
+import subprocess
+import sys
+import sysconfig
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from support import NO_CAS, environment, python
+
+from fallback_roots._cli import _start_up as look
+
+HOME = str(Path(look.__file__).parent.parent.parent)  # of the package
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The one directory whose start-up files site reads."""
+    monkeypatch.setattr(site, "getsitepackages", lambda: [str(tmp_path)])
+    monkeypatch.setattr(site, "ENABLE_USER_SITE", False)
+    for name in ("sitecustomize", "usercustomize"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return tmp_path
+
+
+def test_the_start_up_file_that_arms(reads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `.pth` file arms; from Python 3.15 on a `.start` file beside it does."""
+    assert look.armed_by() is None
+    for name in ("fallback_roots.pth", "fallback_roots.start"):
+        (reads / name).touch()
+    for version, name in (((3, 14), "fallback_roots.pth"), ((3, 15), "fallback_roots.start")):
+        monkeypatch.setattr(sys, "version_info", version)
+        assert look.armed_by() == str(reads / name)
+
+
+@pytest.mark.usefixtures("reads")
+def test_a_customize_module_that_arms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where no start-up file is, sitecustomize or usercustomize may have armed, if they mention us."""
+    files = {name: tmp_path / name for name in ("sitecustomize", "usercustomize")}
+    for name, file in files.items():
+        monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(__file__=str(file)))
+    files["usercustomize"].write_text("import fallback_roots.auto\n")
+    assert look.armed_by() == str(files["usercustomize"])  # the other one's file is gone
+    files["sitecustomize"].write_text("import os\n")
+    assert look.armed_by() == str(files["usercustomize"])
+
+
+def test_the_users_directory_is_read_where_it_is_enabled(reads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's site-packages count where Python has them."""
+    monkeypatch.setattr(site, "ENABLE_USER_SITE", True)
+    monkeypatch.setattr(site, "getusersitepackages", lambda: "/users")
+    assert look.site_directories() == [str(reads), "/users"]
+
+
+# ---------------------------------------------------------------- where it is not active and can't be, for real
+
+ARMED = "import sys; print(sum(type(finder).__module__ == 'fallback_roots.auto' for finder in sys.meta_path))"
+
+
+@pytest.fixture
+def tree(installed: Path, tmp_path: Path) -> Path:
+    """A directory with all that `pip install --target` puts there, which is not the environment of any interpreter."""
+    (site_packages,) = installed.parent.parent.glob("lib/*/site-packages")
+    return Path(shutil.copytree(site_packages, tmp_path / "tree", ignore=shutil.ignore_patterns("pip*")))
+
+
+class Row(NamedTuple):
+    """An interpreter with flags and an environment, and the directory that has the package."""
+
+    interpreter: Path
+    flags: tuple[str, ...]
+    env: dict[str, str]
+    home: Path
+
+
+def base_of(installed: Path) -> Path:
+    """The interpreter that venvs are made of."""
+    return Path(os.path.realpath(installed))
+
+
+def without_site(installed: Path, tree: Path, _: Path) -> Row:
+    return Row(installed, ("-S",), {"PYTHONPATH": str(tree)}, tree)
+
+
+def a_users(flag: str) -> Callable[[Path, Path, Path], Row]:
+    def make(installed: Path, tree: Path, tmp_path: Path) -> Row:
+        env = {"HOME": str(tmp_path)}
+        there = Path(python("-m", "site", "--user-site", env=env, executable=base_of(installed)).stdout.strip())
+        there.parent.mkdir(parents=True)
+        tree.rename(there)
+        assert python("-c", ARMED, env=env, executable=base_of(installed)).stdout == "1\n"
+        return Row(base_of(installed), (flag,), env, there)
+
+    return make
+
+
+def a_bases(_: Path, tree: Path, tmp_path: Path) -> Row:
+    """A Python of links to this one, whose own site directory has the package, and a venv made of it."""
+    base, real = tmp_path / "base", Path(os.path.realpath(sys.executable))
+    library = Path(sysconfig.get_path("stdlib")).relative_to(sys.base_prefix)
+    (base / "bin").mkdir(parents=True)
+    (base / library).mkdir(parents=True)
+    shutil.copy(real, base / "bin" / real.name)
+    for path in Path(sysconfig.get_path("stdlib")).iterdir():
+        if path.name != "site-packages":
+            (base / library / path.name).symlink_to(path)
+    interpreter = base / "bin" / real.name
+    there = Path(python("-c", "import site; print(site.getsitepackages()[0])", executable=interpreter).stdout.strip())
+    there.parent.mkdir(parents=True, exist_ok=True)
+    tree.rename(there)
+    assert python("-c", ARMED, executable=interpreter).stdout == "1\n"
+    command = [str(interpreter), "-m", "venv", "--without-pip", str(tmp_path / "venv")]
+    subprocess.run(command, env=environment(), check=True)
+    return Row(tmp_path / "venv" / "bin" / "python", (), {}, there)
+
+
+def ignored(flag: str) -> Callable[[Path, Path, Path], Row]:
+    def make(installed: Path, tree: Path, _: Path) -> Row:
+        return Row(base_of(installed), (flag,), {"PYTHONPATH": str(tree)}, tree)
+
+    return make
+
+
+def not_read(installed: Path, tree: Path, _: Path) -> Row:
+    return Row(base_of(installed), (), {"PYTHONPATH": str(tree)}, tree)
+
+
+def elsewhere(installed: Path, tree: Path, _: Path) -> Row:
+    return Row(base_of(installed), (), {}, tree)
+
+
+def lost(installed: Path, tree: Path, _: Path) -> Row:
+    (tree / "fallback_roots.pth").unlink()
+    return Row(base_of(installed), (), {"PYTHONPATH": str(tree)}, tree)
+
+
+IGNORED = "PYTHONPATH names {home}, and this interpreter ignores it (python -I or -E)"
+USERS = "{home} is the user's, and this interpreter ignores it (python -s or -I, or a venv)"
+UNREAD = "{home} is not a directory whose .pth files site reads"
+ROWS = {
+    "-S": (without_site, "no_site", "python -S reads no .pth file", ""),
+    "--user, -s": (a_users("-s"), "users", USERS, ""),
+    "--user, -I": (a_users("-I"), "users", USERS, ""),
+    "the base's, in a venv": (
+        a_bases,
+        "base",
+        "{home} is the base interpreter's, and this venv does not see it",
+        "pip install fallback-roots",
+    ),
+    "--target, -I": (ignored("-I"), "ignored", IGNORED, ""),
+    "--target, -E": (ignored("-E"), "ignored", IGNORED, ""),
+    "--target": (not_read, "pythonpath", UNREAD, "sitecustomize"),
+    "on sys.path later": (elsewhere, "elsewhere", UNREAD, ""),
+    "no .pth file": (lost, "lost", "no .pth file of fallback-roots was read", "--force-reinstall --no-deps fallback-roots"),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_where_it_is_not_active(name: str, installed: Path, tree: Path, tmp_path: Path) -> None:
+    """Nothing is armed and nothing is said, and the doctor, run by its path, says why."""
+    prepare, kind, reason, suggested = ROWS[name]
+    row = prepare(installed, tree, tmp_path)
+    env = {**NO_CAS, "FALLBACK_ROOTS_CONFIG": os.devnull, **row.env}
+    done = python(*row.flags, "-c", ARMED, env=env, executable=row.interpreter)
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n", "", 0)
+    asked = python(*row.flags, row.home / "fallback_roots", "doctor", "--json", env=env, executable=row.interpreter)
+    facts = json.loads(asked.stdout)
+    assert asked.stderr == ""
+    assert facts["hook"]["absence"] == kind
+    assert facts["verdict"]["text"] == (
+        "A default context has no roots because fallback-roots is not armed here: "
+        f"{reason.format(home=row.home)}; import fallback_roots.auto arms it."
+    )
+    commands = " ".join(suggestion["command"] for suggestion in facts["suggestions"])
+    assert (suggested in commands) if suggested else ("pip install" not in commands and "sitecustomize" not in commands)
