@@ -1,6 +1,8 @@
 """The layers of the package: who may import whom, read from the sources, and the names that it exports."""
 
 import ast
+import itertools
+import os
 import re
 import sys
 from collections import defaultdict
@@ -212,3 +214,42 @@ def test_a_named_test_is_there(page: str, file: str, name: str) -> None:
     """A test that a page names is there."""
     tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, page
+
+
+# ---------------------------------------------------------------- the table of environments
+
+DOCS = ROOT / "docs"
+HEAD = "| environment | active by itself? | what to do | test |"
+
+
+def rows(page: str) -> list[str]:
+    """The rows of a page's table of environments."""
+    table = (DOCS / page).read_text(encoding="utf-8").partition(f"{HEAD}\n| --- | --- | --- | --- |\n")[2]
+    return list(itertools.takewhile(lambda line: line.startswith("|"), table.splitlines()))
+
+
+def test_the_table_of_environments() -> None:
+    """The one table ends with the rows of the pages that have their own, in their order.
+
+    To take over what was changed there: GOLDEN=write pytest tests/test_layout.py
+    """
+    page = (DOCS / "where-it-runs.md").read_text(encoding="utf-8")
+    mark = re.search(r"^<!-- from (.*) -->\n", page, re.MULTILINE)
+    assert mark
+    pages = mark[1].split(", ")
+    assert {path.name for path in DOCS.glob("*.md") if HEAD in path.read_text(encoding="utf-8")} == {"where-it-runs.md", *pages}
+    others = [row for each in pages for row in rows(each)]
+    own = [row for row in rows("where-it-runs.md") if row not in others]
+    whole = "\n".join([page[: page.index(HEAD)] + HEAD, "| --- | --- | --- | --- |", *own, *others, "", mark[0]])
+    if os.environ.get("GOLDEN") == "write":
+        (DOCS / "where-it-runs.md").write_text(whole, encoding="utf-8")
+        page = whole
+    assert page == whole
+    assert len(own) > 5
+    assert len(others) > 30
+
+
+@pytest.mark.parametrize("row", [row for page in sorted(DOCS.glob("*.md")) for row in rows(page.name)])
+def test_each_environment_has_a_test(row: str) -> None:
+    """Or it says that it was read, and not run."""
+    assert "::test_" in row or "read, not run" in row
