@@ -74,16 +74,19 @@ def _is_the_programs(error: BaseException) -> bool:
         import _signal  # type: ignore[import-not-found]  # built in
     except ImportError:  # the interpreter is shutting down
         return False
-    codes = set()
-    for number in _signal.valid_signals():
-        handler = _signal.getsignal(number)
-        handler = getattr(handler, "func", handler)  # functools.partial
-        handler = getattr(handler, "__func__", handler if hasattr(handler, "__code__") else type(handler).__call__)
-        codes.add(getattr(handler, "__code__", None))
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code not in codes:
-        frames = frames.tb_next
-    return frames is not None
+    try:
+        codes = set()
+        for number in _signal.valid_signals():
+            handler = _signal.getsignal(number)
+            handler = getattr(handler, "func", handler)  # functools.partial
+            handler = getattr(handler, "__func__", handler if hasattr(handler, "__code__") else type(handler).__call__)
+            codes.add(getattr(handler, "__code__", None))
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_code not in codes:
+            frames = frames.tb_next
+        return frames is not None
+    except (MemoryError, RecursionError):  # all that can happen here, but for a signal
+        return False
 
 
 def __getattr__(name: str) -> object:
