@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -43,7 +44,7 @@ def test_help_has_every_command_and_exit_code(capsys: pytest.CaptureFixture[str]
     """--help names the commands and, from the one table, what each exit code means."""
     assert _cli.main(["--help"]) == 0
     said = capsys.readouterr().out
-    assert all(f"\n    {name} " in said for name in _cli.COMMANDS)
+    assert all(re.search(rf"\n    {name}\s", said) for name in _cli.COMMANDS)
     assert all(f" {code}  {meanings[0]}\n" in said for code, meanings in _cli.EXIT_CODES.items())
     assert all(f"  {meaning}\n" in said for meanings in _cli.EXIT_CODES.values() for meaning in meanings)
     assert all(f"\n  {command.example}\n" in said for command in _cli.COMMANDS.values())

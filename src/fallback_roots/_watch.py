@@ -368,9 +368,12 @@ class Told(str):
     """
 
     __slots__ = ("_name",)
+    _name: str
 
-    def __set_name__(self, owner: "type[Any]", name: str) -> None:
-        self._name = name
+    def __new__(cls, text: str, name: str) -> "Told":  # before 3.12 what __set_name__ raises comes out as a RuntimeError
+        told = super().__new__(cls, text)
+        told._name = name
+        return told
 
     def __get__(self, instance: "Any", owner: "type[Any] | None" = None) -> "Any":
         return self if instance is None else getattr(instance._original, self._name)
@@ -380,9 +383,10 @@ class StandIn:
     # A class and not a closure, for the sake of pickle: a closure that somebody holds while another object has taken its
     # place (the wrapt layer, at the first empty load) could not be pickled any more.
     __doc__ = Told(
-        "Stands in the place of a function of ``ssl``, calls it through a door of `Site`, and passes for it otherwise."
+        "Stands in the place of a function of ``ssl``, calls it through a door of `Site`, and passes for it otherwise.",
+        "__doc__",
     )
-    __module__ = Told(__name__)
+    __module__ = Told(__name__, "__module__")
     __slots__ = ("__weakref__", "_door", "_name", "_original", "_site")
 
     def __init__(self, site: Site, name: str, original: "Any") -> None:
