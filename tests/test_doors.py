@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 import trustme
@@ -564,6 +564,17 @@ def test_a_class_in_the_contexts_place_that_inherits_the_load(copied: Copy) -> N
     """One that has no default load of its own (gevent's) comes by the first door."""
     replace_context_class(copied.ssl)
     assert roots(copied.ssl.create_default_context()) == 1
+
+
+def test_a_class_with_a_load_and_a_count_of_its_own(copied: Copy, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is known of it (truststore's), so nothing is loaded and nothing is said."""
+
+    def count(_: object) -> NoReturn:
+        raise NotImplementedError
+
+    replace_context_class(copied.ssl, load_default_certs=doing_nothing, cert_store_stats=count)
+    assert copied.ssl.create_default_context().get_ca_certs() == []
+    assert (copied.hook.verdict, copied.hook.outcome, caplog.records) == (None, None, [])
 
 
 PATHS: dict[str, Callable[[Any], Any]] = {

@@ -20,7 +20,7 @@ from support import NO_CAS, output, python
 from test_doors import Copy, copied_ssl, roots
 
 import fallback_roots
-from fallback_roots import _detect, _fallback, _settings, _sources, _watch, auto
+from fallback_roots import _detect, _fallback, _say, _settings, _sources, _watch, auto
 
 CERTIFI = certifi.contents().count("BEGIN CERTIFICATE")
 GONE = "cannot be read (No such file or directory)"
@@ -581,6 +581,30 @@ def test_wrapt_is_left_out_of_a_frozen_application(
     assert "wrapt failed" in caplog.text
 
 
+@pytest.mark.parametrize("why", ["amid another load", "another thread loads", "wrapt fails"])
+def test_where_logging_may_not_be_imported(why: str, copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that may never be let on, and one in which imports fail, does not import logging for its WARNING."""
+    told: list[tuple[bool, str]] = []
+    monkeypatch.setattr(_say, "warning", lambda _, text, may_import=True: told.append((may_import, text)))
+    monkeypatch.setattr(_fallback, "LONG_PATIENCE", 0.01)
+    if why == "amid another load":
+        monkeypatch.setattr(copied.hook, "loading", True)
+        with copied.hook.lock:
+            copied.ssl.create_default_context()
+    elif why == "another thread loads":
+        lock = copied.hook.lock
+        thread = threading.Thread(target=lock.acquire)
+        thread.start()
+        thread.join()
+        copied.ssl.create_default_context()
+    else:
+        monkeypatch.setitem(sys.modules, "wrapt", None)
+        monkeypatch.delitem(sys.modules, "fallback_roots._patch", raising=False)
+        monkeypatch.delattr(fallback_roots, "_patch", raising=False)
+        copied.ssl.create_default_context()
+    assert told[0][0] is False
+
+
 def test_later_loads_wait_for_nobody(copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first fallback has been loaded to its end, no thread waits for another's load."""
     copied.ssl.create_default_context()
@@ -821,6 +845,12 @@ load()
 print("plugins.one" in sys.modules)
 """
     assert run(program) == ["True"]
+
+
+def test_what_was_imported_stays() -> None:
+    """A first fallback takes no module away that it has imported with its package."""
+    done = python("-c", PROCESS + "load(); print({'certifi.core', 'platformdirs.unix'} <= set(sys.modules))", env=NO_CAS)
+    assert done.stdout == "True\n", done.stderr
 
 
 def test_a_handler_that_waits_for_a_thread() -> None:

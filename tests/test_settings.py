@@ -559,6 +559,7 @@ def test_a_file_behind_a_link_to_nothing(part: str, machine: Machine) -> None:
     link.symlink_to("/nonexistent/share")
     settings = machine.read()
     assert settings.problems == (f"{machine.files['user']}: is behind {link}, a link to what does not exist",)
+    assert [file.exists for file in settings.files if file.origin == "user"] == [True]
 
 
 def test_a_link_to_a_file(machine: Machine) -> None:
@@ -838,9 +839,22 @@ print(len(settings.problems), "user" in {file.origin for file in settings.files}
     os.chown(machine.home, owner, -1)
     machine.home.chmod(0)
     env = {"HOME": "", variable: str(machine.home)} if variable else {"HOME": ""}
-    done = python("-c", program, machine.home, env=env, prefix=BOUND_BY_MODES)
+    other = machine.root / "other"  # what the password database says has no say where a variable does
+    other.mkdir()
+    done = python("-c", program, other if variable else machine.home, env=env, prefix=BOUND_BY_MODES)
     machine.home.chmod(0o755)
     assert (done.stdout.split(), done.stderr) == ([str(problems), str(bool(problems))], "")
+
+
+@needs_root
+def test_a_home_behind_a_closed_directory(machine: Machine) -> None:
+    """Where it cannot even be seen whose a home is, it cannot be known what was chosen."""
+    program = "from fallback_roots import _settings; print(len(_settings.read().problems))"
+    os.chown(machine.root, 12345, -1)
+    machine.root.chmod(0)
+    done = python("-c", program, env={"HOME": str(machine.home)}, prefix=BOUND_BY_MODES)
+    machine.root.chmod(0o755)
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 REPLACED = """
@@ -856,7 +870,15 @@ print(json.dumps([settings.values["cafile"], settings.problems]))
 
 @pytest.mark.parametrize(
     ("replaced", "name"),
-    [("empty", "HOME"), ('{"HOME": "/elsewhere"}', "HOME"), ('{"XDG_CONFIG_DIRS": "/x"}', "XDG_CONFIG_DIRS"), ("{}", None)],
+    [
+        ("empty", "HOME"),
+        *(
+            (json.dumps({name: "/elsewhere"}), name)
+            for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "USERPROFILE", "LOCALAPPDATA")
+        ),
+        *((json.dumps({name: "/elsewhere"}), name) for name in ("PROGRAMDATA", "ALLUSERSPROFILE")),
+        ("{}", None),
+    ],
 )
 def test_an_environment_in_the_place_of_the_real_one(replaced: str, name: str | None, machine: Machine) -> None:
     """While another object is in the place of os.environ, variables are those of the process; other homes are a fault."""

@@ -303,12 +303,36 @@ ssl.SSLContext
     "wrapt's import hook": "import wrapt; wrapt.when_imported('ssl')(lambda module: print('hook', module)); import ssl",
     "behind a finder that gives none": "before(lambda: None); import ssl; print(len(asked))",
     "before a finder that gives none": "behind(lambda: None); import ssl; print(len(asked))",
+    "behind two finders that give none": "before(lambda: None); before(lambda: None); import ssl; print(len(asked))",
+    "right before a finder that gives none": """
+place = next((n for n, finder in enumerate(sys.meta_path) if type(finder).__module__ == "fallback_roots.auto"), -1)
+sys.meta_path.insert(place + 1, Finder(lambda: None))
+import ssl
+print(len(asked))
+""",
+    "in a list of somebody's own": """
+kept = [finder for finder in sys.meta_path if type(finder).__module__ == "fallback_roots.auto"]
+class Keeper:
+    def find_spec(self, *args):
+        return next((spec for finder in kept if (spec := finder.find_spec(*args))), None)
+sys.meta_path[:] = [Keeper(), *(finder for finder in sys.meta_path if finder not in kept)]
+import ssl
+""",
     "behind a finder that asks all": "before(ask_all); import ssl; print(len(asked))",
     "before a finder that asks all": "behind(ask_all); import ssl; print(len(asked))",
     "behind a finder that asks importlib": "before(ask_importlib); import ssl; print(len(asked))",
     "before a finder that offers ssl": "behind(lambda: real); import ssl; print(len(asked))",
     "a loader that is a class": "behind(offer(Code)); import ssl; print(ssl.__loader__)",
     "a loader with slots": "behind(offer(Slots())); import ssl; print(ssl.__loader__)",
+    "a loader that makes the module": """
+class Own(type(sys)):
+    pass
+class Makes(Slots):
+    __slots__ = ()
+    create_module = staticmethod(lambda spec: Own(spec.name))
+behind(offer(Makes()))
+import ssl
+""",
     "a loader around the one that it gets": """
 class Around(Slots):
     def __init__(self, inner):
@@ -448,6 +472,16 @@ sys.meta_path.insert(1, Legacy())
 import ssl
 print(ssl)
 """,
+    "an ssl without one of its functions": """
+class Less(Slots):
+    __slots__ = ()
+    def exec_module(self, module):
+        Code.exec_module(module)
+        del module.create_default_context
+behind(offer(Less()))
+import ssl
+print(ssl.SSLContext.load_default_certs.__qualname__, hasattr(ssl, "create_default_context"))
+""",
     "nobody finds ssl": "sys.meta_path.remove(importlib.machinery.PathFinder); import ssl",
     "no _ssl": "sys.modules['_ssl'] = None; import ssl",
     "an _ssl that fails": """
@@ -534,6 +568,28 @@ def test_an_ssl_that_does_not_lie_beside_os(frozen: bool, installed: Path, ca_le
     shutil.copy(Path(os.__file__).with_name("ssl.py"), tmp_path)
     program = f"import sys; sys.frozen = {frozen}; sys.path.insert(0, {str(tmp_path)!r}); import ssl; print({ROOTS})"
     assert printed(installed, "-I", "-c", program.replace("; sys.frozen = False", ""), env=ca_less) == str(int(frozen))
+
+
+def test_an_ssl_behind_a_link(installed: Path, ca_less: dict[str, str], tmp_path: Path) -> None:
+    """The standard library's by another name of its directory is the standard library's."""
+    (tmp_path / "link").symlink_to(Path(os.__file__).parent)
+    program = f"import sys; sys.path.insert(0, {str(tmp_path / 'link')!r}); import ssl; print(ssl.__file__, {ROOTS})"
+    assert printed(installed, "-I", "-c", program, env=ca_less) == f"{tmp_path}/link/ssl.py 1"
+
+
+@pytest.mark.parametrize("layer", ["", "import fallback_roots; fallback_roots.install()"], ids=["stand-ins", "wrappers"])
+def test_armed_again(layer: str, installed: Path, ca_less: dict[str, str]) -> None:
+    """Where somebody has taken our finder away, a second arming takes up position in ssl as it is, our functions in it."""
+    program = f"""
+import ssl, sys
+{layer}
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "fallback_roots.auto"]
+for name in [name for name in sys.modules if name.startswith("fallback_roots")]:
+    del sys.modules[name]
+import fallback_roots.auto
+print(fallback_roots.status().state, {ROOTS})
+"""
+    assert printed(installed, "-c", program, env=ca_less) == "watching 1"
 
 
 # ---------------------------------------------------------------- a broken installation

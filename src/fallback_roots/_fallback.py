@@ -227,7 +227,7 @@ def load(context: "SSLContext") -> Outcome:
     `SettingsError` where the settings cannot be known, `SourceError` where no chosen source gave a certificate; OSError and
     MemoryError of the moment pass.
     """
-    if not isinstance(context, _ssl._SSLContext) or _watch.certificates(context) is None:
+    if _watch.certificates(context) is None:
         raise TypeError(f"{context!r} is not a context of the standard library's ssl")
     if vars(_ssl._SSLContext)["protocol"].__get__(context) == _ssl.PROTOCOL_TLS_SERVER:  # whatever a subclass says
         raise ValueError("the context is a server's (expected PROTOCOL_TLS_CLIENT)")
