@@ -14,7 +14,14 @@ from pathlib import Path
 
 import pytest
 import trustme
-from support import ROOT, environment, new_ca, subject_hash
+from support import NOWHERE, ROOT, environment, new_ca, subject_hash
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nowhere() -> Iterator[None]:
+    """A place that is on no machine stays one: as root a program would make a home that is missing."""
+    yield
+    assert not Path(NOWHERE).exists(), f"a test has written to {NOWHERE}"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import _frozen_importlib
 import _ssl
+import contextlib
 import json
 import logging
 import os
@@ -535,16 +536,9 @@ def test_a_context_that_our_own_work_makes(
     assert "in the middle of loading the fallback for another context" in caplog.messages[0]
 
 
-@pytest.mark.parametrize("importing", [True, False])
-@pytest.mark.parametrize("ends", [True, False], ids=["soon", "never"])
-def test_a_thread_that_may_be_waited_for(
-    importing: bool, ends: bool, copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A thread waits a while for another one's first load, inside an import not so long, and then goes on without."""
-    monkeypatch.setattr(_fallback, "PATIENCE", 0.01)
-    monkeypatch.setattr(_fallback, "LONG_PATIENCE", 30 if ends else 0.01)
-    module_lock = SimpleNamespace(owner=threading.get_ident() if importing else 1)
-    monkeypatch.setattr(_frozen_importlib, "_module_locks", {"certifi": lambda: module_lock, "gone": lambda: None})
+@contextlib.contextmanager
+def held_by_another_thread(copied: Copy) -> Iterator[threading.Event]:
+    """The lock of the fallback, until the end or until the event is set."""
     held, enough = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -555,12 +549,26 @@ def test_a_thread_that_may_be_waited_for(
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(30)
-    waits = ends and not importing
-    if waits:
-        threading.Timer(0.1, enough.set).start()  # beyond PATIENCE
-    context = copied.ssl.create_default_context()
+    yield enough
     enough.set()
     thread.join()
+
+
+@pytest.mark.parametrize("importing", [True, False])
+@pytest.mark.parametrize("ends", [True, False], ids=["soon", "never"])
+def test_a_thread_that_may_be_waited_for(
+    importing: bool, ends: bool, copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A thread waits a while for another one's first load, inside an import not so long, and then goes on without."""
+    monkeypatch.setattr(_fallback, "PATIENCE", 0.01)
+    monkeypatch.setattr(_fallback, "LONG_PATIENCE", 30 if ends else 0.01)
+    module_lock = SimpleNamespace(owner=threading.get_ident() if importing else 1)
+    monkeypatch.setattr(_frozen_importlib, "_module_locks", {"certifi": lambda: module_lock, "gone": lambda: None})
+    waits = ends and not importing
+    with held_by_another_thread(copied) as enough:
+        if waits:
+            threading.Timer(0.1, enough.set).start()  # beyond PATIENCE
+        context = copied.ssl.create_default_context()
     assert roots(context) == waits
     assert ("another thread is loading the fallback" in caplog.text) != waits
     assert roots(copied.ssl.create_default_context()) == 1
@@ -592,11 +600,8 @@ def test_where_logging_may_not_be_imported(why: str, copied: Copy, monkeypatch: 
         with copied.hook.lock:
             copied.ssl.create_default_context()
     elif why == "another thread loads":
-        lock = copied.hook.lock
-        thread = threading.Thread(target=lock.acquire)
-        thread.start()
-        thread.join()
-        copied.ssl.create_default_context()
+        with held_by_another_thread(copied):
+            copied.ssl.create_default_context()
     else:
         monkeypatch.setitem(sys.modules, "wrapt", None)
         monkeypatch.delitem(sys.modules, "fallback_roots._patch", raising=False)
@@ -609,19 +614,8 @@ def test_later_loads_wait_for_nobody(copied: Copy, monkeypatch: pytest.MonkeyPat
     """After the first fallback has been loaded to its end, no thread waits for another's load."""
     copied.ssl.create_default_context()
     monkeypatch.setattr(_fallback, "LONG_PATIENCE", 0.01)
-    held, enough = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with copied.hook.lock:
-            held.set()
-            enough.wait(30)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait(30)
-    assert roots(copied.ssl.create_default_context()) == 1
-    enough.set()
-    thread.join()
+    with held_by_another_thread(copied):
+        assert roots(copied.ssl.create_default_context()) == 1
 
 
 def test_a_fault_of_a_later_load(copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

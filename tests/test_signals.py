@@ -16,6 +16,20 @@ from fallback_roots import _is_the_programs
 STATE = ("_fallback.py", "_watch.py")
 POINTS = 30
 
+# The result of `work` in a child, which shares no state with the next one.
+IN_A_CHILD = """
+def in_a_child(work):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, repr(work()).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return eval(said)
+"""
 PROGRAM = """
 import logging, os, signal, ssl, sys
 import fallback_roots.auto
@@ -50,18 +64,6 @@ def load(stop=0):
         sys.settrace(None)
     return ran, said, len(context.get_ca_certs())
 
-def in_a_child(work):
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.write(writing, repr(work()).encode())
-        os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(child, 0)
-    return eval(said)
-
 ran, said, full = in_a_child(load)
 stops = {ran.index(line) + 1 for line in ran if line[0] in state} | {*range(1, len(ran) + 1, max(1, len(ran) // points))}
 print(len(stops), said, full)
@@ -73,7 +75,7 @@ for stop in sorted(stops):
 
 def points(kind: str, number: int, env: dict[str, str]) -> tuple[str, set[str]]:
     """What a load ends with that is not interrupted, and what those end with that are, and the next ones."""
-    done = python("-c", PROGRAM, " ".join(STATE), str(number), kind, env=env)
+    done = python("-c", IN_A_CHILD + PROGRAM, " ".join(STATE), str(number), kind, env=env)
     assert done.returncode == 0, done.stderr
     first, *found = done.stdout.splitlines()
     stops, said, full = first.split()
@@ -136,27 +138,15 @@ def load(stop):
         sys.settrace(None)
     return ran, said
 
-def in_a_child(stop):
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.write(writing, repr(load(stop)).encode())
-        os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(child, 0)
-    return eval(said)
-
-lines = in_a_child(0)[0]
-print(lines, *{in_a_child(stop)[1] for stop in range(1, lines + 1)})
+lines = in_a_child(lambda: load(0))[0]
+print(lines, *{in_a_child(lambda: load(stop))[1] for stop in range(1, lines + 1)})
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each point is in a child of its own")
 def test_amid_the_import_of_ssl() -> None:
     """A time limit that comes while ssl is imported is not lost, at any line of ours."""
-    done = python("-c", IMPORTING)
+    done = python("-c", IN_A_CHILD + IMPORTING)
     lines, *said = done.stdout.split()
     assert (said, done.stderr) == (["interrupted"], "")
     assert int(lines) > 50
