@@ -59,6 +59,46 @@ def test_the_users_directory_is_read_where_it_is_enabled(reads: Path, monkeypatc
     assert look.site_directories() == [str(reads), "/users"]
 
 
+class Seen(NamedTuple):
+    """What `why_absent` looks at: flags, the files that are there, PYTHONPATH, and the user's and the base's directories."""
+
+    no_site: bool = False
+    read: bool = False  # there is a start-up file where site reads it
+    there: bool = True  # there is one beside the package
+    named: bool = False  # PYTHONPATH names that directory
+    ignores: bool = False  # and the environment is ignored
+    users: str = "/users"
+    base: str = "/base"
+
+
+KINDS = {
+    "no_site": Seen(no_site=True, read=True),
+    "taken_off": Seen(read=True, there=False),
+    "lost": Seen(there=False, named=True),
+    "users": Seen(users=HOME, named=True),
+    "base": Seen(base=HOME, named=True),
+    "ignored": Seen(named=True, ignores=True),
+    "pythonpath": Seen(named=True),
+    "elsewhere": Seen(ignores=True),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_why_nothing_is_armed(kind: str, reads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reason for which no start-up file arms an interpreter has its word, the first that holds."""
+    seen = KINDS[kind]
+    if seen.read:
+        (reads / "fallback_roots.pth").touch()
+    isfile = os.path.isfile
+    monkeypatch.setattr(os.path, "isfile", lambda path: seen.there if path == f"{HOME}/fallback_roots.pth" else isfile(path))
+    monkeypatch.setattr(sys, "flags", types.SimpleNamespace(no_site=seen.no_site, ignore_environment=seen.ignores))
+    monkeypatch.setenv("PYTHONPATH", f"/other{os.pathsep}{os.pathsep}{HOME if seen.named else ''}")
+    monkeypatch.setattr(site, "getusersitepackages", lambda: seen.users)
+    monkeypatch.setattr(site, "getsitepackages", lambda prefixes=None: [seen.base] if prefixes else [str(reads)])
+    assert look.why_absent()[0] == kind
+    assert look.why_absent().home == HOME
+
+
 # ---------------------------------------------------------------- where it is not active and can't be, for real
 
 ARMED = "import sys; print(sum(type(finder).__module__ == 'fallback_roots.auto' for finder in sys.meta_path))"
