@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 
+def _real(entry: object) -> object:
+    import os
+
+    try:
+        return os.path.realpath(entry) if isinstance(entry, str) else None
+    except (OSError, ValueError):  # a relative one, in a directory that is gone
+        return entry
+
+
 def _next() -> "ModuleSpec | None":
     """The spec of the next sitecustomize: of the first directory or zip on sys.path, behind this file's own, that has one."""
     import os
@@ -33,24 +42,40 @@ def _next() -> "ModuleSpec | None":
 
     if vars(sys.modules["sitecustomize"]) is not globals():  # python sitecustomize.py
         return None
-    here = os.path.realpath(os.path.dirname(__file__))  # of the directory alone: this file may be a link to another copy
+    here = _real(os.path.dirname(__file__))  # of the directory alone: this file may be a link to another copy
+    _begun.add(here)
+    frame = sys._getframe()
+    while frame.f_back is not None:  # an agent's may look for the first that is not its own, and find this one again
+        frame = frame.f_back
+        _begun.update(frame.f_globals.get("_begun", ()))
     passed, behind = set(), []  # a copy further down comes here, too, and must not find the one that has called it
     for entry in sys.path:
-        real = os.path.realpath(entry) if isinstance(entry, str) else None
         if here not in passed:
-            passed.add(real)
-        elif real not in passed:
+            passed.add(_real(entry))
+        elif not {_real(entry)} & (passed | _begun):
             behind.append(entry)
-    return PathFinder.find_spec("sitecustomize", behind)
+    spec = PathFinder.find_spec("sitecustomize", behind)
+    for finder in sys.meta_path[sys.meta_path.index(PathFinder) + 1 :]:  # those of editable installs
+        spec = spec or finder.find_spec("sitecustomize", None)
+    if spec is not None and spec.origin is not None:
+        if _real(os.path.dirname(spec.origin)) in _begun:
+            return None
+        _begun.add(_real(os.path.dirname(spec.origin)))
+    return spec
 
 
+_begun: "set[object]" = set()  # the directories of those that are being executed
 try:
     _spec = _next()
-except Exception:  # no __file__ or no such module here, or a path that nobody can read
+except Exception:  # no __file__ or no such module here, or a finder that fails
     _spec = None
 if _spec is not None:
     import sys
     from _frozen_importlib import module_from_spec  # also importlib.util's
 
     sys.modules["sitecustomize"] = module_from_spec(_spec)  # where the import system looks again when this file is done
-    _spec.loader.exec_module(sys.modules["sitecustomize"])  # type: ignore[union-attr]  # module_from_spec gives one
+    _spec._initializing = True  # type: ignore[attr-defined]  # as the import system has it, so that other threads wait
+    try:
+        _spec.loader.exec_module(sys.modules["sitecustomize"])  # type: ignore[union-attr]  # module_from_spec gives one
+    finally:
+        _spec._initializing = False  # type: ignore[attr-defined]  # likewise

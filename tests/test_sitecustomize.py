@@ -268,6 +268,85 @@ def test_an_entry_that_is_no_path(target: Path, bare: Path, tmp_path: Path) -> N
     assert (done.stdout, done.stderr) == (f"next sitecustomize {tmp_path / 'sitecustomize.py'}\n1\n", "")
 
 
+AGENT = """
+import sys, os, importlib.machinery
+print("agent")
+path = [entry for entry in sys.path if os.path.realpath(entry) != os.path.realpath(os.path.dirname(__file__))]
+spec = importlib.machinery.PathFinder.find_spec("sitecustomize", path)
+if spec is not None:
+    module = sys.modules["sitecustomize"] = type(sys)("sitecustomize")
+    module.__file__, module.__spec__, module.__loader__ = spec.origin, spec, spec.loader
+    spec.loader.exec_module(module)
+"""
+
+
+def test_an_agent_that_looks_for_another_one(target: Path, bare: Path, tmp_path: Path) -> None:
+    """One that executes the first sitecustomize which is not its own finds ours again: each runs once, the next one, too."""
+    for name, text in (("agent", AGENT), ("next", SAYS)):
+        (tmp_path / name).mkdir()
+        a_file(text)(tmp_path / name)
+    code, out, err = start(target, tmp_path / "agent", tmp_path / "next", interpreter=bare)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:2] == ["agent", f"next sitecustomize {tmp_path / 'next' / 'sitecustomize.py'}"]
+    assert out.splitlines()[2].startswith("1 ")
+
+
+EDITABLE = """
+import importlib.util, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "sitecustomize":
+            return importlib.util.spec_from_file_location(name, {file!r})
+sys.meta_path.append(Finder)
+sys.path[:] = [{target!r}, *sys.path]
+import sitecustomize
+print(sitecustomize.__file__)
+"""
+
+
+def test_one_that_an_editable_install_has(target: Path, bare: Path, tmp_path: Path) -> None:
+    """What a finder behind Python's own gives is the next one where no directory has one."""
+    a_file(SAYS)(tmp_path)
+    file = str(tmp_path / "sitecustomize.py")
+    done = python("-I", "-c", EDITABLE.format(file=file, target=str(target)), executable=bare)
+    assert (done.stdout, done.stderr) == (f"next sitecustomize {file}\n{file}\n", "")
+
+
+def test_a_current_directory_that_is_gone(target: Path, bare: Path, tmp_path: Path) -> None:
+    """An entry whose place cannot be told does not cost the next one."""
+    a_file(SAYS)(tmp_path)
+    program = f"""
+import os, sys, tempfile
+with tempfile.TemporaryDirectory() as directory:
+    os.chdir(directory)
+sys.path[:] = ["relative", {str(target)!r}, {str(tmp_path)!r}, "a\\0b"]
+import sitecustomize
+"""
+    done = python("-I", "-c", program, executable=bare)
+    assert (done.stdout, done.stderr) == (f"next sitecustomize {tmp_path / 'sitecustomize.py'}\n", "")
+
+
+def test_a_thread_that_imports_it(target: Path, bare: Path, tmp_path: Path) -> None:
+    """A thread that the next one has started waits until that has been executed."""
+    text = """
+import threading
+found = []
+def look():
+    import sitecustomize
+    found.append(sitecustomize.end)
+thread = threading.Thread(target=look)
+thread.start()
+thread.join(0.2)
+end = 5
+"""
+    a_file(text)(tmp_path)
+    env = {"PYTHONPATH": f"{target}{os.pathsep}{tmp_path}"}
+    program = "import sitecustomize; sitecustomize.thread.join(); print(sitecustomize.found)"
+    done = python("-c", program, env=env, executable=bare)
+    assert (done.stdout, done.stderr) == ("[5]\n", "")
+
+
 def test_as_a_script(target: Path, bare: Path, tmp_path: Path) -> None:
     """The file executed as a program arms, and does not execute the next one once more."""
     a_file(SAYS)(tmp_path)

@@ -120,6 +120,23 @@ def test_what_is_there_stays(name: str, world: World) -> None:
     assert sorted((path, path.is_file() and path.read_bytes()) for path in world.directory.rglob("*")) == before
 
 
+def test_a_package_before_ours(world: World) -> None:
+    """Where a package of that name comes before our file, the file is not there in effect."""
+    world.file.write_text(TEMPLATE)
+    a_package(world)
+    code, out, err = world.run()
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        f"fallback-roots: {world.directory}/sitecustomize/__init__.py: is there already, and stays as it is\n"
+    )
+
+
+def test_one_that_is_no_file(world: World) -> None:
+    """A FIFO of that name is not waited for."""
+    os.mkfifo(world.file)
+    assert world.run()[0] == 2
+
+
 def test_one_that_names_us(world: World) -> None:
     """Of a file that names this package it is said that it may arm it already."""
     world.file.write_text("import fallback_roots.auto\n")

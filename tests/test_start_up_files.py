@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support import NO_CAS, environment, python
+from support import NO_CAS, ROOT, environment, python
 
 from fallback_roots._cli import _start_up as look
 
@@ -90,13 +90,15 @@ def test_why_nothing_is_armed(kind: str, reads: Path, monkeypatch: pytest.Monkey
     if seen.read:
         (reads / "fallback_roots.pth").touch()
     isfile = os.path.isfile
-    monkeypatch.setattr(os.path, "isfile", lambda path: seen.there if path == f"{HOME}/fallback_roots.pth" else isfile(path))
-    monkeypatch.setattr(sys, "flags", types.SimpleNamespace(no_site=seen.no_site, ignore_environment=seen.ignores))
-    monkeypatch.setenv("PYTHONPATH", f"/other{os.pathsep}{os.pathsep}{HOME if seen.named else ''}")
-    monkeypatch.setattr(site, "getusersitepackages", lambda: seen.users)
-    monkeypatch.setattr(site, "getsitepackages", lambda prefixes=None: [seen.base] if prefixes else [str(reads)])
-    assert look.why_absent()[0] == kind
-    assert look.why_absent().home == HOME
+    flags = types.SimpleNamespace(no_site=seen.no_site, ignore_environment=seen.ignores, isolated=0, safe_path=True, verbose=0)
+    with monkeypatch.context() as patch:  # pytest itself looks at flags
+        patch.setattr(os.path, "isfile", lambda path: seen.there if path == f"{HOME}/fallback_roots.pth" else isfile(path))
+        patch.setattr(sys, "flags", flags)
+        patch.setenv("PYTHONPATH", f"/other{os.pathsep}{os.pathsep}{HOME if seen.named else ''}")
+        patch.setattr(site, "getusersitepackages", lambda: seen.users)
+        patch.setattr(site, "getsitepackages", lambda prefixes=None: [seen.base] if prefixes else [str(reads)])
+        absence = look.why_absent()
+    assert (absence.kind, absence.home) == (kind, HOME)
 
 
 # ---------------------------------------------------------------- where it is not active and can't be, for real
@@ -172,6 +174,19 @@ def not_read(installed: Path, tree: Path, _: Path) -> Row:
     return Row(base_of(installed), (), {"PYTHONPATH": str(tree)}, tree)
 
 
+def behind_another(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    shutil.copy(ROOT / "sitecustomize_template" / "sitecustomize.py", tree)
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "sitecustomize.py").touch()
+    return Row(base_of(installed), (), {"PYTHONPATH": f"{tmp_path / 'first'}{os.pathsep}{tree}"}, tree)
+
+
+def broken(installed: Path, tree: Path, _: Path) -> Row:
+    shutil.copy(ROOT / "sitecustomize_template" / "sitecustomize.py", tree)
+    (tree / "fallback_roots" / "auto.py").write_text("raise ValueError\n")
+    return Row(base_of(installed), (), {"PYTHONPATH": str(tree)}, tree)
+
+
 def elsewhere(installed: Path, tree: Path, _: Path) -> Row:
     return Row(base_of(installed), (), {}, tree)
 
@@ -197,6 +212,18 @@ ROWS = {
     "--target, -I": (ignored("-I"), "ignored", IGNORED, ""),
     "--target, -E": (ignored("-E"), "ignored", IGNORED, ""),
     "--target": (not_read, "pythonpath", UNREAD, "sitecustomize"),
+    "--target, behind another": (
+        behind_another,
+        "unrun",
+        "{home}/sitecustomize.py does not arm it: {first} comes before it",
+        "",
+    ),
+    "--target, and broken": (
+        broken,
+        "unrun",
+        "{home}/sitecustomize.py does not arm it: importing this package fails",
+        "",
+    ),
     "on sys.path later": (elsewhere, "elsewhere", UNREAD, ""),
     "no .pth file": (lost, "lost", "no .pth file of fallback-roots was read", "--force-reinstall --no-deps fallback-roots"),
 }
@@ -216,7 +243,7 @@ def test_where_it_is_not_active(name: str, installed: Path, tree: Path, tmp_path
     assert facts["hook"]["absence"] == kind
     assert facts["verdict"]["text"] == (
         "A default context has no roots because fallback-roots is not armed here: "
-        f"{reason.format(home=row.home)}; import fallback_roots.auto arms it."
+        f"{reason.format(home=row.home, first=tmp_path / 'first' / 'sitecustomize.py')}; import fallback_roots.auto arms it."
     )
     commands = " ".join(suggestion["command"] for suggestion in facts["suggestions"])
     assert (suggested in commands) if suggested else ("pip install" not in commands and "sitecustomize" not in commands)

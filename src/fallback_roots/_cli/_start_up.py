@@ -17,7 +17,8 @@ class Absence(NamedTuple):
 
     `kind`: no_site, taken_off, users (its directory is the user's, which is ignored), base (the base interpreter's, which a
     venv does not see), ignored (PYTHONPATH names it, and is ignored), pythonpath (names it, but no .pth file is read there),
-    elsewhere (it came to be on sys.path later), or lost (there is no such file). `home`: the package's directory.
+    unrun (likewise, with a sitecustomize.py that was not run, or failed), elsewhere (it came to be on sys.path later), or lost
+    (there is no such file). `home`: the package's directory.
     """
 
     kind: str
@@ -82,6 +83,10 @@ def why_absent() -> Absence:
         return Absence("base", f"{home} is the base interpreter's, and this venv does not see it", home)
     if named and sys.flags.ignore_environment:
         return Absence("ignored", f"PYTHONPATH names {home}, and this interpreter ignores it (python -I or -E)", home)
+    there, first = customize("sitecustomize", [home]), customize("sitecustomize", start_up_path())
+    if named and there is not None and mentions_us(there):
+        why = f"{first} comes before it" if first is not None and not _is_same(first, there) else "importing this package fails"
+        return Absence("unrun", f"{there} does not arm it: {why}", home)
     return Absence("pythonpath" if named else "elsewhere", f"{home} is not a directory whose .pth files site reads", home)
 
 
@@ -91,6 +96,8 @@ def _is_same(one: str, other: str) -> bool:
 
 def mentions_us(path: str) -> bool:
     """Whether the file at `path` names this package."""
+    if not os.path.isfile(path):  # a FIFO would be waited for
+        return False
     try:
         with open(path, "rb") as file:
             return b"fallback_roots" in file.read(100_000)

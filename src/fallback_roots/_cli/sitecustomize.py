@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         except OSError as error:
             raise FallbackRootsError(plain(f"{path}: cannot be written ({error.strerror})")) from None
         said = f"Written: {plain(path)}"
-    elif _is(path, text):
+    elif there == path and os.path.isfile(path) and _is(path, text):  # a package of that name comes before it
         said = f"There already: {plain(path)}"
     else:
         raise FallbackRootsError(_refusal(there or path, directory))
