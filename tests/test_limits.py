@@ -181,3 +181,10 @@ def test_where_it_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not _is_the_programs(raised.value)
     monkeypatch.setitem(sys.modules, "_signal", None)
     assert not _is_the_programs(raised.value)
+
+
+def test_a_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a call without a frame has raised costs no look at the handlers: healthy loads meet it each time."""
+    monkeypatch.setattr(_signal, "getsignal", lambda _: pytest.fail("the handlers were looked at"))
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/fallback-roots/cert.pem")
+    assert _watch.state_of_the_file() is None

@@ -70,6 +70,9 @@ def _is_the_programs(error: BaseException) -> bool:
 
     Where a handler is among the frames of the traceback; there is no other trace of it.
     """
+    frames = error.__traceback__
+    if frames is None or frames.tb_next is None:
+        return False  # raised by a call that has no frame, so by no handler: asked in each healthy load without a file
     try:
         import _signal  # type: ignore[import-not-found]  # built in
     except ImportError:  # the interpreter is shutting down
@@ -81,7 +84,6 @@ def _is_the_programs(error: BaseException) -> bool:
             handler = getattr(handler, "func", handler)  # functools.partial
             handler = getattr(handler, "__func__", handler if hasattr(handler, "__code__") else type(handler).__call__)
             codes.add(getattr(handler, "__code__", None))
-        frames = error.__traceback__
         while frames is not None and frames.tb_frame.f_code not in codes:
             frames = frames.tb_next
         return frames is not None

@@ -174,10 +174,8 @@ def _patch_once(site: "Site") -> None:
         except Exception as fault:
             if _is_the_programs(fault):
                 raise
-            if (
-                getattr(sys, "frozen", False) and getattr(fault, "name", None) == "wrapt"
-            ):  # our hook for PyInstaller leaves it out
-                return
+            if getattr(sys, "frozen", False) and getattr(fault, "name", None) == "wrapt":
+                return  # our hook for PyInstaller leaves it out
             problem = f"wrapt failed, and is done without ({type(fault).__name__}: {fault})"
             _say.warning(hook.said, f"fallback-roots: {problem}", may_import=False)
 

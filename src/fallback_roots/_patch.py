@@ -14,7 +14,7 @@ import wrapt
 from . import _armed, _is_off, _watch, errors
 
 
-class Wrapper(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # likewise
+class Wrapper(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # no generic before wrapt 2
     """A wrapper around an original of `site`. A bare FunctionWrapper refuses to be copied and pickled."""
 
     def __init__(self, site: _watch.Site, name: str) -> None:
@@ -22,7 +22,7 @@ class Wrapper(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # likewise
         self._self_site = site
         self._self_name = name
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:  # what Python calls it with
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
         # As a function: on the class itself, and not a new object each time; on an instance a method, which copy, pickle and
         # weakref.WeakMethod know. wrapt's own bound wrapper is none of these.
         return self if instance is None else MethodType(self, instance)
