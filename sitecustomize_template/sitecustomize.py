@@ -6,8 +6,8 @@
     PYTHONPATH=DIR python -m fallback_roots sitecustomize DIR
     PYTHONPATH=DIR python app.py
 
-Python imports one module of this name at each start, the first on sys.path. So this one looks for the next, further down,
-has it take its place, and executes it: it runs, and fails, as if this file were not there.
+Python imports one module of this name at each start, the first on sys.path. So this one looks for the next, further down, and
+executes it in its own place, as `importlib.reload` would: it runs, and fails, as if this file were not there.
 
 An interpreter started with -I or -E ignores PYTHONPATH, and one with -S imports no sitecustomize; neither is armed.
 """
@@ -32,50 +32,73 @@ def _real(entry: object) -> object:
         return entry
 
 
-def _next() -> "ModuleSpec | None":
-    """The spec of the next sitecustomize: of the first directory or zip on sys.path, behind this file's own, that has one."""
+def _next(begun: "set[object]") -> "ModuleSpec | None":
+    """The spec of the next sitecustomize: of the first directory or zip on sys.path, behind this file's own, that has one.
+
+    `begun` is for the directories of those that are being executed.
+    """
     import os
     import sys
 
     # Also importlib.machinery's. Here and below nothing is imported: importlib.util costs a start eight hundredths.
     from _frozen_importlib_external import PathFinder
 
-    if vars(sys.modules["sitecustomize"]) is not globals():  # python sitecustomize.py
-        return None
     here = _real(os.path.dirname(__file__))  # of the directory alone: this file may be a link to another copy
-    _begun.add(here)
+    begun.add(here)
     frame = sys._getframe()
     while frame.f_back is not None:  # an agent's may look for the first that is not its own, and find this one again
         frame = frame.f_back
-        _begun.update(frame.f_globals.get("_begun", ()))
+        if frame.f_code.co_name == "_go_on":
+            begun.update(frame.f_locals.get("begun", ()))
     passed, behind = set(), []  # a copy further down comes here, too, and must not find the one that has called it
     for entry in sys.path:
         if here not in passed:
             passed.add(_real(entry))
-        elif not {_real(entry)} & (passed | _begun):
+        elif not {_real(entry)} & (passed | begun):
             behind.append(entry)
     spec = PathFinder.find_spec("sitecustomize", behind)
     for finder in sys.meta_path[sys.meta_path.index(PathFinder) + 1 :]:  # those of editable installs
         spec = spec or finder.find_spec("sitecustomize", None)
     if spec is not None and spec.origin is not None:
-        if _real(os.path.dirname(spec.origin)) in _begun:
+        if _real(os.path.dirname(spec.origin)) in begun:
             return None
-        _begun.add(_real(os.path.dirname(spec.origin)))
+        begun.add(_real(os.path.dirname(spec.origin)))
     return spec
 
 
-_begun: "set[object]" = set()  # the directories of those that are being executed
-try:
-    _spec = _next()
-except Exception:  # no __file__ or no such module here, or a finder that fails
-    _spec = None
-if _spec is not None:
-    import sys
-    from _frozen_importlib import module_from_spec  # also importlib.util's
-
-    sys.modules["sitecustomize"] = module_from_spec(_spec)  # where the import system looks again when this file is done
-    _spec._initializing = True  # type: ignore[attr-defined]  # as the import system has it, so that other threads wait
+def _go_on() -> None:
+    begun: "set[object]" = set()  # _next looks for it in the frames that have called it
     try:
-        _spec.loader.exec_module(sys.modules["sitecustomize"])  # type: ignore[union-attr]  # module_from_spec gives one
+        spec = _next(begun) if __name__ == "sitecustomize" else None  # not: python sitecustomize.py
+    except Exception:  # no __file__ or no such module here, or a finder that fails
+        spec = None
+    if spec is None:
+        return
+    import sys
+    from _frozen_importlib import _init_module_attrs  # as importlib.reload does
+
+    ours = sys.modules.get("sitecustomize")
+    if ours is not None and vars(ours) is not globals():  # an agent executes this file in a module of its own
+        ours = None
+    module = spec.loader.create_module(spec) if hasattr(spec.loader, "create_module") else None
+    if ours is not None and module is not None:  # an extension module
+        sys.modules["sitecustomize"] = module  # where the import system looks again when this file is done
+    elif ours is not None:
+        module = ours
+        for name in ("_go_on", "_next", "_real", "TYPE_CHECKING", "fallback_roots", "__file__", "__cached__", "__builtins__"):
+            vars(ours).pop(name, None)
+        module.__doc__ = None
+    elif module is None:
+        module = type(sys)("sitecustomize")
+    _init_module_attrs(spec, module, override=True)
+    spec._initializing = True  # type: ignore[attr-defined]  # as the import system has it, so that other threads wait
+    try:
+        if hasattr(spec.loader, "exec_module"):
+            spec.loader.exec_module(module)
+        elif spec.loader is not None:  # None: a directory without __init__.py
+            spec.loader.load_module("sitecustomize")
     finally:
-        _spec._initializing = False  # type: ignore[attr-defined]  # likewise
+        spec._initializing = False  # type: ignore[attr-defined]  # likewise
+
+
+_go_on()

@@ -4,6 +4,7 @@ import os
 import py_compile
 import re
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,7 @@ def test_the_copy_in_the_wheel() -> None:
 # ---------------------------------------------------------------- the next one
 
 SAYS = "print('next', __name__, __file__)\n"
+FORGET = "sys.modules.pop('sitecustomize', None)"  # Debian's Python has imported its own
 SHOW = f"""
 import sys
 module = sys.modules.get("sitecustomize")
@@ -102,6 +104,12 @@ def start(*path: Path | str, interpreter: Path, flags: tuple[str, ...] = (), cwd
     env = {"PYTHONPATH": os.pathsep.join(map(str, path))}
     done = python(*flags, "-c", SHOW, env=env, executable=interpreter, cwd=cwd)
     return done.returncode, re.sub("0x[0-9a-f]+", "0x", done.stdout), done.stderr
+
+
+def ours_and(target: Path, *path: Path) -> tuple[str, str]:
+    """PYTHONPATH without ours, and with it."""
+    others = [str(entry) for entry in path]
+    return os.pathsep.join(others), os.pathsep.join([str(target), *others])
 
 
 def a_file(text: str) -> Callable[[Path], Path]:
@@ -161,7 +169,7 @@ NEXT: dict[str, Callable[[Path], Path]] = {
     "KeyboardInterrupt": a_file("raise KeyboardInterrupt\n"),
 }
 FRAME = re.compile(
-    r'  File ".*/target/sitecustomize.py", line \d+, in <module>\n    .*\n(    [~^]+\n)?|  File "<frozen importlib.*\n'
+    r'  File ".*/target/sitecustomize.py", line \d+, in (?:<module>|_go_on)\n    .*\n(    [~^]+\n)?|  File "<frozen importlib.*\n'
 )
 
 
@@ -174,11 +182,11 @@ def test_the_next_one(name: str, installation: str, target: Path, bare: Path, tm
     if installation == "gone":
         shutil.rmtree(target / "fallback_roots")
     without, with_us = start(entry, interpreter=bare), start(target, entry, interpreter=bare)
-    fails = "Fatal Python error" in without[2]  # its traceback has one frame of ours
+    fails = "Fatal Python error" in without[2]  # its traceback has two frames of ours
     armed = "0" if installation == "gone" else "1"
     assert (with_us[0], FRAME.sub("", with_us[2])) == (without[0], FRAME.sub("", without[2]))
     assert fails == (with_us[2] != without[2])
-    if name in ("none", "a link to itself"):
+    if name in ("none", "a link to itself") and without[1].startswith("0 None None"):  # Debian's Python has one of its own
         assert with_us[1].startswith(f"{armed} {target / 'sitecustomize.py'} ModuleSpec(")
     else:
         assert with_us[1] == re.sub("^0 ", f"{armed} ", without[1], flags=re.MULTILINE)
@@ -263,54 +271,85 @@ def test_the_order(name: str, relative: bool, target: Path, bare: Path, tmp_path
 def test_an_entry_that_is_no_path(target: Path, bare: Path, tmp_path: Path) -> None:
     """What is on sys.path and is no string is passed over, as by the import system."""
     a_file(SAYS)(tmp_path)
-    program = f"import sys, pathlib; sys.path[:] = [None, b'x', {str(target)!r}, 7, pathlib.Path('/'), {str(tmp_path)!r}]\n"
+    program = f"import sys, pathlib; {FORGET}; sys.path[:] = [None, b'x', {str(target)!r}, 7, pathlib.Path('/'), {str(tmp_path)!r}]\n"
     done = python("-I", "-c", f"{program}import sitecustomize; print({FINDERS})", executable=bare)
     assert (done.stdout, done.stderr) == (f"next sitecustomize {tmp_path / 'sitecustomize.py'}\n1\n", "")
 
 
 AGENT = """
-import sys, os, importlib.machinery
+import sys, os, importlib.machinery, importlib.util
 print("agent")
 path = [entry for entry in sys.path if os.path.realpath(entry) != os.path.realpath(os.path.dirname(__file__))]
 spec = importlib.machinery.PathFinder.find_spec("sitecustomize", path)
 if spec is not None:
-    module = sys.modules["sitecustomize"] = type(sys)("sitecustomize")
-    module.__file__, module.__spec__, module.__loader__ = spec.origin, spec, spec.loader
+    module = importlib.util.module_from_spec(spec)
+    {register}
     spec.loader.exec_module(module)
 """
 
 
-def test_an_agent_that_looks_for_another_one(target: Path, bare: Path, tmp_path: Path) -> None:
-    """One that executes the first sitecustomize which is not its own finds ours again: each runs once, the next one, too."""
-    for name, text in (("agent", AGENT), ("next", SAYS)):
+@pytest.mark.parametrize("register", ["sys.modules[spec.name] = module", "pass"])
+@pytest.mark.parametrize("order", ["ours agent next", "agent ours next"])
+def test_an_agent_that_looks_for_another_one(register: str, order: str, target: Path, bare: Path, tmp_path: Path) -> None:
+    """One that executes the first sitecustomize which is not its own may find ours again: each runs once, the next one, too."""
+    for name, text in (("agent", AGENT.format(register=register)), ("next", SAYS)):
         (tmp_path / name).mkdir()
         a_file(text)(tmp_path / name)
-    code, out, err = start(target, tmp_path / "agent", tmp_path / "next", interpreter=bare)
+    code, out, err = start(*(target if name == "ours" else tmp_path / name for name in order.split()), interpreter=bare)
     assert (code, err) == (0, "")
     assert out.splitlines()[:2] == ["agent", f"next sitecustomize {tmp_path / 'next' / 'sitecustomize.py'}"]
-    assert out.splitlines()[2].startswith("1 ")
+    module = "next" if register != "pass" else "agent"
+    assert out.splitlines()[2].startswith(f"1 {tmp_path / module / 'sitecustomize.py'} ")
 
 
-EDITABLE = """
-import importlib.util, sys
+IMPORTS = "import importlib, importlib.machinery, importlib.util, os, sys, types"
+LOADERS = {
+    "an editable install's": "loader = importlib.machinery.SourceFileLoader('sitecustomize', {file!r})",
+    "one that makes the module": """
+class loader:
+    def create_module(spec):
+        loader.made = types.ModuleType(spec.name)
+        return loader.made
+    def exec_module(module):
+        assert module is loader.made is sys.modules["sitecustomize"]
+        exec(open({file!r}).read(), vars(module))
+""",
+    "one of load_module alone": """
+class loader:  # its load_module, as that was to be written, takes the module that is there
+    def load_module(name):
+        module = sys.modules.setdefault(name, types.ModuleType(name))
+        module.__file__ = {file!r}
+        exec(open({file!r}).read(), vars(module))
+        return sys.modules[name]
+""",
+}
+FINDER = """
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
         if name == "sitecustomize":
-            return importlib.util.spec_from_file_location(name, {file!r})
+            spec = importlib.util.spec_from_file_location(name, {file!r}, loader=loader)
+            spec.has_location = True
+            return spec
 sys.meta_path.append(Finder)
-sys.path[:] = [{target!r}, *sys.path]
+sys.modules.pop("sitecustomize", None)  # Debian's Python has imported its own
+sys.path[:] = [{target!r}, *(path for path in sys.path if not os.path.exists(path + "/sitecustomize.py"))]
 import sitecustomize
-print(sitecustomize.__file__)
+print(sys.modules["sitecustomize"] is sitecustomize, sitecustomize.__file__, sorted({{*vars(sitecustomize)}} - {{"__cached__"}}))  # which not each loader sets
 """
 
 
-def test_one_that_an_editable_install_has(target: Path, bare: Path, tmp_path: Path) -> None:
-    """What a finder behind Python's own gives is the next one where no directory has one."""
+@pytest.mark.parametrize("name", LOADERS)
+def test_what_another_finder_gives(name: str, target: Path, bare: Path, tmp_path: Path) -> None:
+    """What a finder behind Python's own gives is the next one where no directory has one, whatever its loader can do."""
+    if name == "one of load_module alone" and sys.version_info >= (3, 15):
+        pytest.skip("Python 3.15 asks no loader for load_module")
     a_file(SAYS)(tmp_path)
     file = str(tmp_path / "sitecustomize.py")
-    done = python("-I", "-c", EDITABLE.format(file=file, target=str(target)), executable=bare)
-    assert (done.stdout, done.stderr) == (f"next sitecustomize {file}\n{file}\n", "")
+    programs = [f"{IMPORTS}\n{LOADERS[name]}{FINDER}".format(file=file, target=entry) for entry in ("", str(target))]
+    without, with_us = (python("-I", "-c", program, executable=bare) for program in programs)
+    assert with_us.stdout.startswith(f"next sitecustomize {file}\nTrue {file} ")
+    assert (with_us.stdout, with_us.stderr) == (without.stdout, without.stderr)
 
 
 def test_a_current_directory_that_is_gone(target: Path, bare: Path, tmp_path: Path) -> None:
@@ -320,6 +359,7 @@ def test_a_current_directory_that_is_gone(target: Path, bare: Path, tmp_path: Pa
 import os, sys, tempfile
 with tempfile.TemporaryDirectory() as directory:
     os.chdir(directory)
+{FORGET}
 sys.path[:] = ["relative", {str(target)!r}, {str(tmp_path)!r}, "a\\0b"]
 import sitecustomize
 """
@@ -367,14 +407,20 @@ exec(source, vars(module))
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
+RELOADS = """
+import importlib, sys, sitecustomize
+for _ in range(3):
+    assert importlib.reload(sitecustomize) is sitecustomize is sys.modules["sitecustomize"]
+"""
+
+
 def test_reload(target: Path, bare: Path, tmp_path: Path) -> None:
-    """After a reload there is still one finder, and the module of that name is the next one, executed again."""
-    a_file(SAYS)(tmp_path)
-    program = f"import importlib, sys, sitecustomize; print(importlib.reload(sitecustomize).__file__, {FINDERS})"
-    env = {"PYTHONPATH": f"{target}{os.pathsep}{tmp_path}"}
-    done = python("-c", program, env=env, executable=bare)
-    said = f"next sitecustomize {tmp_path / 'sitecustomize.py'}\n"
-    assert (done.stdout, done.stderr) == (f"{said}{said}{tmp_path / 'sitecustomize.py'} 1\n", "")
+    """A reload executes the next one again in the module that was there, which keeps its names; there is still one finder."""
+    a_file("count = globals().get('count', 0) + 1\n")(tmp_path)
+    program = f"{RELOADS}print(sitecustomize.count, sitecustomize.__file__, {FINDERS}, sorted(vars(sitecustomize)))"
+    without, with_us = (python("-c", program, env={"PYTHONPATH": path}, executable=bare) for path in ours_and(target, tmp_path))
+    assert (without.stderr, without.stdout.split()[:2]) == ("", ["4", str(tmp_path / "sitecustomize.py")])
+    assert (with_us.stdout, with_us.stderr) == (without.stdout.replace(" 0 ", " 1 "), "")
 
 
 def test_usercustomize(target: Path, bare: Path, tmp_path: Path) -> None:
@@ -391,12 +437,13 @@ def test_what_it_imports(target: Path, bare: Path, tmp_path: Path) -> None:
     """It imports this package's two modules of start-up and nothing else, with a next one and without."""
     (tmp_path / "next").mkdir()
     a_file("")(tmp_path / "next")
-    for path, more in (([], {"sitecustomize"}), ([tmp_path / "next"], set())):
+    for path in ([], [tmp_path / "next"]):
         modules = []
         for ours in ([], [target]):
             env = {"PYTHONPATH": os.pathsep.join(map(str, [*ours, *path]))}
             modules.append(set(python("-c", "import sys; print(*sys.modules)", env=env, executable=bare).stdout.split()))
-        assert modules[1] - modules[0] == {"fallback_roots", "fallback_roots.auto", *more}
+        assert modules[1] - modules[0] == {"fallback_roots", "fallback_roots.auto"} | ({"sitecustomize"} - modules[0])
+    assert "sitecustomize" in modules[0]
 
 
 @pytest.mark.skipif(not Path("/etc/debian_version").exists(), reason="Debian's Python has a sitecustomize of its own")
