@@ -20,7 +20,7 @@ except Exception:  # uninstalled or broken: the interpreter starts as if this fi
 
 TYPE_CHECKING = False  # typing's, which is an import
 if TYPE_CHECKING:
-    from importlib.machinery import ModuleSpec
+    from typing import Any
 
 
 def _real(entry: object) -> object:
@@ -32,8 +32,8 @@ def _real(entry: object) -> object:
         return entry
 
 
-def _next(begun: "set[object]") -> "ModuleSpec | None":
-    """The spec of the next sitecustomize: of the first directory or zip on sys.path, behind this file's own, that has one.
+def _next(begun: "set[object]") -> "Any":
+    """The spec of the next sitecustomize: of the first directory or zip on sys.path, behind this file's own, that has one; or None.
 
     `begun` is for the directories of those that are being executed.
     """
@@ -90,15 +90,15 @@ def _go_on() -> None:
         module.__doc__ = None
     elif module is None:
         module = type(sys)("sitecustomize")
-    _init_module_attrs(spec, module, override=True)
-    spec._initializing = True  # type: ignore[attr-defined]  # as the import system has it, so that other threads wait
+    _init_module_attrs(spec, module, override=True)  # with a loader, also for a directory without __init__.py
+    spec._initializing = True  # as the import system has it, so that other threads wait
     try:
         if hasattr(spec.loader, "exec_module"):
             spec.loader.exec_module(module)
-        elif spec.loader is not None:  # None: a directory without __init__.py
+        else:
             spec.loader.load_module("sitecustomize")
     finally:
-        spec._initializing = False  # type: ignore[attr-defined]  # likewise
+        spec._initializing = False
 
 
 _go_on()
