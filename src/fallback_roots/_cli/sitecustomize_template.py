@@ -33,7 +33,7 @@ def _real(entry: object) -> object:
 
 
 def _next(begun: "set[object]") -> "Any":
-    """The spec of the next sitecustomize: of the first directory or zip on sys.path, behind this file's own, that has one; or None.
+    """The spec of the next sitecustomize, of the first directory or zip behind this file on sys.path that has one; or None.
 
     `begun` is for the directories of those that are being executed.
     """
