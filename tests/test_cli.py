@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from support import NO_CAS, ROOT, environment, python
 
 import fallback_roots
 from fallback_roots import _cli
-from fallback_roots._cli import _text, doctor
+from fallback_roots._cli import _called, _text, doctor
 
 HEALTHY_OR_NOT = [({}, 0), ({"FALLBACK_ROOTS_DISABLE": "1"}, 1)]
 MODULE = [sys.executable, "-m", "fallback_roots"]
@@ -208,9 +209,79 @@ def test_from_the_error_to_the_cure(server: Server, ca: trustme.CA, ca_file: Pat
     (unit,) = subject.get_attributes_for_oid(x509.NameOID.ORGANIZATIONAL_UNIT_NAME)
     assert (before.returncode, facts["cause"], unit.value in facts["cause_text"]) == (1, "unknown_root", True)
     line = facts["suggestions"][0]["command"]
-    assert line.startswith("fallback-roots config init --cafile /path/to/ca.pem")
-    words = shlex.split(line.replace("/path/to/ca.pem", str(ca_file)))[1:]
-    assert python(*command, *words, env=env).returncode == 0
+    assert line.startswith(f"{shlex.quote(sys.executable)} -m fallback_roots config init --cafile /path/to/ca.pem")
+    line = line.replace("/path/to/ca.pem", str(ca_file))
+    subprocess.run(["/bin/sh", "-c", line], env=environment(env), check=True, stdout=subprocess.DEVNULL)
     after = python(*command, "check", f"localhost:{server.port}", "--json", env=env)
     facts = json.loads(after.stdout)
     assert (after.returncode, facts["verified"], facts["root"]["source"]) == (0, True, "cafile")
+
+
+# ---------------------------------------------------------------- how it was called
+
+
+def as_called(monkeypatch: pytest.MonkeyPatch, *, argv0: str, on_path: str | None) -> str:
+    """The command of a suggestion, where the program is `argv0` and a launcher at `on_path`."""
+    monkeypatch.setattr(sys, "argv", [argv0, "doctor"])
+    monkeypatch.setattr(sys, "executable", "/my python/bin/python")
+    monkeypatch.setattr(shutil, "which", lambda _: on_path)
+    suggestions = (_text.Suggestion("fallback-roots config path", "w"), _text.Suggestion("unset FALLBACK_ROOTS_X", "v"))
+    first, second = _called.as_called(suggestions)
+    assert (first.why, second) == ("w", suggestions[1])
+    return first.command.removesuffix(" config path")
+
+
+@pytest.mark.parametrize(
+    ("argv0", "on_path", "expected"),
+    [
+        ("/bin/fallback-roots", "/bin/fallback-roots", "fallback-roots"),
+        ("/venv/bin/fallback-roots", "/bin/fallback-roots", "/venv/bin/fallback-roots"),
+        ("/my venv/bin/fallback-roots", None, "'/my venv/bin/fallback-roots'"),
+        ("/lib/fallback_roots/__main__.py", "/bin/fallback-roots", "'/my python/bin/python' -m fallback_roots"),
+        ("/bin/pytest", None, "fallback-roots"),
+        ("-c", None, "fallback-roots"),
+    ],
+)
+def test_the_name_by_which_it_was_called(
+    argv0: str, on_path: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A suggested command of ours is one that this shell can find."""
+    assert as_called(monkeypatch, argv0=argv0, on_path=on_path) == expected
+
+
+PATHS = {
+    "itself": "{tree}/fallback_roots",
+    "its __main__": "{tree}/fallback_roots/__main__.py",
+    "a link to it": "{tmp}/link",
+    "a link of the same name": "{tmp}/links/fallback_roots",
+    "relative": "tree/fallback_roots",
+}
+
+
+@pytest.mark.parametrize("flags", [(), ("-I",)])
+@pytest.mark.parametrize("name", PATHS)
+def test_called_by_its_path(name: str, flags: tuple[str, ...], server: Server, installed: Path, tmp_path: Path) -> None:
+    """Where it cannot be imported it is called by its path, and suggests that; the start-up path has no entry of its own."""
+    (site_packages,) = installed.parent.parent.glob("lib/*/site-packages")
+    tree = tmp_path / "tree"
+    shutil.copytree(site_packages, tree, ignore=shutil.ignore_patterns("pip*"))
+    (tmp_path / "links").mkdir()
+    for link in ("link", "links/fallback_roots"):
+        (tmp_path / link).symlink_to(tree / "fallback_roots")
+    if name == "a link of the same name":  # then the package is where the link is, and so are its dependencies
+        for path in tree.iterdir():
+            if path.name != "fallback_roots":
+                path.rename(tmp_path / "links" / path.name)
+    (tree / "fallback_roots" / "sitecustomize.py").touch()  # would be found where the package itself is on sys.path
+    called, base = PATHS[name].format(tree=tree, tmp=tmp_path), os.path.realpath(installed)
+    env = {**NO_CAS, "FALLBACK_ROOTS_CONFIG": os.devnull}
+    done = python(*flags, called, "check", f"localhost:{server.port}", "--json", env=env, executable=base, cwd=tmp_path)
+    assert done.stderr == ""
+    (line,) = (found["command"] for found in json.loads(done.stdout)["suggestions"] if "doctor" in found["command"])
+    assert line == f"{base} {tmp_path / called} doctor"
+    assert subprocess.run(["/bin/sh", "-c", line], env=environment(env), check=False, stdout=subprocess.DEVNULL).returncode == 1
+    facts = json.loads(subprocess.run(["/bin/sh", "-c", f"{line} --json"], env=environment(env), capture_output=True).stdout)
+    assert facts["interpreter"]["problems"] == []
+    done = python(*flags, called, "sitecustomize", tree, env=env, executable=base, cwd=tmp_path)
+    assert "gives way" not in done.stdout
+    assert f"! {tree} is not on sys.path: PYTHONPATH={tree} has it run" in " ".join(done.stdout.split())

@@ -29,6 +29,11 @@ class World:
         monkeypatch.setattr(sitecustomize, "start_up_path", lambda: self.path)
         self._capsys = capsys
 
+    def move(self, name: str) -> None:
+        """Give the directory another name."""
+        self.directory = self.directory.rename(self.directory.with_name(name))
+        self.file = self.directory / "sitecustomize.py"
+
     def run(self, directory: Path | str | None = None) -> tuple[int, str, str]:
         """Exit code, and what is on standard output (on one line) and standard error."""
         code = main(["sitecustomize", str(directory or self.directory)])
@@ -68,6 +73,18 @@ def test_typed_as_people_type(world: World, monkeypatch: pytest.MonkeyPatch) -> 
         (
             lambda world: world.path.clear(),
             "! {directory} is not on sys.path: PYTHONPATH={directory} has it run, but for python -I and -E",
+        ),
+        (
+            lambda world: (world.move("with space"), world.path.clear()),
+            "! {directory} is not on sys.path: PYTHONPATH='{directory}' has it run, but for python -I and -E",
+        ),
+        (
+            lambda world: (world.move("a:b"), world.path.clear()),
+            "! {directory} is not on sys.path, and PYTHONPATH cannot name it, for its :",
+        ),
+        (
+            lambda world: ((world.other / "sitecustomize.py").write_text(TEMPLATE), world.path.reverse()),
+            "! {other}/sitecustomize.py comes before it on sys.path, and names fallback_roots, too: that one is run",
         ),
         (
             lambda world: (world.directory / "fallback_roots").rmdir(),
@@ -111,12 +128,15 @@ THERE: dict[str, Callable[[World], object]] = {
 def test_what_is_there_stays(name: str, world: World) -> None:
     """Whatever there is by that name stays as it is, and the message says how both come to run."""
     THERE[name](world)
+    is_text = name in ("a file", "a package", "not text")
     before = sorted((path, path.is_file() and path.read_bytes()) for path in world.directory.rglob("*"))
     code, out, err = world.run()
     assert (code, out) == (2, "")
     assert err.startswith(f"fallback-roots: {world.directory}/sitecustomize")
     assert ": is there already, and stays as it is\n" in err
-    assert "    import fallback_roots.auto\n" in err
+    assert ("    import fallback_roots.auto\n" in err) == is_text
+    other = f"rite ours into another directory, which PYTHONPATH names before {world.directory}: ours gives way to the next.\n"
+    assert err.endswith(f"\nor w{other}" if is_text else f"\n\nW{other}")
     assert sorted((path, path.is_file() and path.read_bytes()) for path in world.directory.rglob("*")) == before
 
 
@@ -143,6 +163,51 @@ def test_one_that_names_us(world: World) -> None:
     assert world.run()[2].startswith(
         f"fallback-roots: {world.file}: is there already, and stays as it is; it names fallback_roots, so it may arm it "
     )
+
+
+def test_the_lines_for_a_file_that_is_there(world: World, bare: Path, installed: Path) -> None:
+    """Put where the message says, the lines arm, and leave the file what it was."""
+    world.file.write_text("'''Theirs.'''\nfrom __future__ import annotations\nprint('theirs')\n")
+    err = world.run()[2]
+    assert "put these lines at its head, behind its docstring and what it imports from __future__:\n" in err
+    doc, future, rest = world.file.read_text().splitlines()
+    lines = err[err.index("try:") : err.index("\n\nor ")]
+    world.file.write_text("\n".join([doc, future, lines, rest]))
+    (site_packages,) = installed.parent.parent.glob("lib/*/site-packages")
+    path = f"{world.directory}{os.pathsep}{site_packages}"
+    program = "import sys; print([type(finder).__module__ for finder in sys.meta_path].count('fallback_roots.auto'))"
+    (world.directory / "fallback_roots").rmdir()
+    assert python("-c", program, env={"PYTHONPATH": path}, executable=os.path.realpath(bare)).stdout == "theirs\n1\n"
+
+
+def test_somebody_who_was_faster(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another process has put there meanwhile is what is there."""
+
+    def write(text: str) -> Callable[..., None]:
+        def link(*_: object) -> None:
+            times = world.directory.stat()
+            world.file.write_text(text)
+            os.utime(world.directory, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a file system of coarse times has it
+            raise FileExistsError(17, "File exists")
+
+        return link
+
+    monkeypatch.setattr(os, "link", write(TEMPLATE))
+    world.path = [str(world.directory)]
+    assert world.run() == (0, f"There already: {world.file}", "")
+    world.file.unlink()
+    monkeypatch.setattr(os, "link", write("print('theirs')"))
+    code, out, err = world.run()
+    assert (code, out) == (2, "")
+    assert err.startswith(f"fallback-roots: {world.file}: is there already, and stays as it is\n")
+
+
+def test_a_current_directory_that_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative directory in a directory that has been removed is an error in one line."""
+    monkeypatch.chdir(world.other)
+    world.other.rmdir()
+    said = "fallback-roots: packages: is relative to no directory (No such file or directory)\n"
+    assert world.run("packages") == (2, "", said)
 
 
 def test_a_directory_that_is_not(world: World) -> None:
@@ -195,6 +260,24 @@ def test_from_the_error_to_the_fix(tree: Path, installed: Path, ca_file: Path) -
     facts = doctor(env, base)
     assert facts["hook"]["armed_by"] == str(tree / "sitecustomize.py")
     assert not any("sitecustomize" in suggestion["command"] for suggestion in facts["suggestions"])
+
+
+def test_the_doctor_names_one_in_a_zip(tree: Path, installed: Path, tmp_path: Path) -> None:
+    """A zip with the packages and the template on PYTHONPATH arms, and the doctor names the file in it."""
+    (tree / "sitecustomize.py").write_text(TEMPLATE)
+    archive = shutil.make_archive(str(tmp_path / "app"), "zip", tree)
+    facts = doctor({**NO_CAS, "PYTHONPATH": archive}, os.path.realpath(installed))
+    assert facts["hook"]["armed_by"] == f"{archive}/sitecustomize.py"
+
+
+@pytest.mark.parametrize("name", ["certifi", "wrapt"])
+def test_a_dependency_that_is_damaged(name: str, tree: Path, installed: Path) -> None:
+    """What mends it is an installation into the same directory."""
+    (tree / "sitecustomize.py").write_text(TEMPLATE)
+    (tree / name / "__init__.py").write_text("raise ImportError\n")
+    base = os.path.realpath(installed)
+    commands = [each["command"] for each in doctor({**NO_CAS, "PYTHONPATH": str(tree)}, base)["suggestions"]]
+    assert f"{base} -m pip install --target {tree} --upgrade {name}" in commands
 
 
 def test_the_doctor_names_the_one_that_gave_way(tree: Path, installed: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import site
 import subprocess
@@ -89,6 +90,7 @@ def test_why_nothing_is_armed(kind: str, reads: Path, monkeypatch: pytest.Monkey
     seen = KINDS[kind]
     if seen.read:
         (reads / "fallback_roots.pth").touch()
+    (reads / "of somebody.pth").write_text("a\0b\n")
     isfile = os.path.isfile
     flags = types.SimpleNamespace(no_site=seen.no_site, ignore_environment=seen.ignores, isolated=0, safe_path=True, verbose=0)
     with monkeypatch.context() as patch:  # pytest itself looks at flags
@@ -99,6 +101,20 @@ def test_why_nothing_is_armed(kind: str, reads: Path, monkeypatch: pytest.Monkey
         patch.setattr(site, "getsitepackages", lambda prefixes=None: [seen.base] if prefixes else [str(reads)])
         absence = look.why_absent()
     assert (absence.kind, absence.home) == (kind, HOME)
+
+
+def test_where_pip_has_put_it(reads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory of `pip install --target` is one with our metadata that site does not read; a source tree is none."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "other-1.dist-info").mkdir()
+    for directory in (tree, tree / "app.zip", reads):
+        monkeypatch.setattr(look, "home", lambda directory=directory: str(directory))
+        assert look.target() is None
+    for directory in (tree, reads):
+        (directory / "fallback_roots-1.dist-info").mkdir()
+        monkeypatch.setattr(look, "home", lambda directory=directory: str(directory))
+        assert look.target() == (str(tree) if directory == tree else None)
 
 
 # ---------------------------------------------------------------- where it is not active and can't be, for real
@@ -187,6 +203,40 @@ def broken(installed: Path, tree: Path, _: Path) -> Row:
     return Row(base_of(installed), (), {"PYTHONPATH": str(tree)}, tree)
 
 
+def behind_a_copy(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    row = broken(installed, tree, tmp_path)
+    (tmp_path / "first").mkdir()
+    shutil.copy(tree / "sitecustomize.py", tmp_path / "first")
+    return row._replace(env={"PYTHONPATH": f"{tmp_path / 'first'}{os.pathsep}{tree}"})
+
+
+def in_a_zip(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    archive = shutil.make_archive(str(tmp_path / "app"), "zip", tree)
+    return Row(base_of(installed), (), {"PYTHONPATH": archive}, Path(archive))
+
+
+def in_a_zip_and_broken(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    return in_a_zip(installed, broken(installed, tree, tmp_path).home, tmp_path)
+
+
+def of_a_line(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    """A venv, one of whose .pth files has a line that names the directory."""
+    command = [str(base_of(installed)), "-m", "venv", "--without-pip", str(tmp_path / "venv")]
+    subprocess.run(command, env=environment(), check=True)
+    (site_packages,) = (tmp_path / "venv").glob("lib/*/site-packages")
+    (site_packages / "them.pth").write_text(f"# {tree}\nimport os\n\n{tree}\n")
+    return Row(tmp_path / "venv" / "bin" / "python", (), {}, tree)
+
+
+def of_a_line_and_ignored(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    row = of_a_line(installed, tree, tmp_path)
+    return row._replace(flags=("-E",), env={"PYTHONPATH": str(tree)})
+
+
+def of_a_line_and_broken(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    return of_a_line(installed, broken(installed, tree, tmp_path).home, tmp_path)
+
+
 def elsewhere(installed: Path, tree: Path, _: Path) -> Row:
     return Row(base_of(installed), (), {}, tree)
 
@@ -224,6 +274,32 @@ ROWS = {
         "{home}/sitecustomize.py does not arm it: importing this package fails",
         "",
     ),
+    "--target, and broken, behind a copy": (
+        behind_a_copy,
+        "unrun",
+        "{home}/sitecustomize.py does not arm it: importing this package fails",
+        "",
+    ),
+    "a zip": (
+        in_a_zip,
+        "zip",
+        "{home} is a zip, in which site reads no .pth file",
+        " sitecustomize hook && export PYTHONPATH=",
+    ),
+    "a zip, and broken": (
+        in_a_zip_and_broken,
+        "unrun",
+        "{home}/sitecustomize.py does not arm it: importing this package fails",
+        "",
+    ),
+    "a line in a .pth file": (of_a_line, "line", UNREAD, "fallback_roots sitecustomize {home}"),
+    "a line in a .pth file, and PYTHONPATH, -E": (of_a_line_and_ignored, "line", UNREAD, "fallback_roots sitecustomize {home}"),
+    "a line in a .pth file, and broken": (
+        of_a_line_and_broken,
+        "unrun",
+        "{home}/sitecustomize.py does not arm it: importing this package fails",
+        "",
+    ),
     "on sys.path later": (elsewhere, "elsewhere", UNREAD, ""),
     "no .pth file": (lost, "lost", "no .pth file of fallback-roots was read", "--force-reinstall --no-deps fallback-roots"),
 }
@@ -238,12 +314,21 @@ def test_where_it_is_not_active(name: str, installed: Path, tree: Path, tmp_path
     done = python(*row.flags, "-c", ARMED, env=env, executable=row.interpreter)
     assert (done.stdout, done.stderr, done.returncode) == ("0\n", "", 0)
     asked = python(*row.flags, row.home / "fallback_roots", "doctor", "--json", env=env, executable=row.interpreter)
-    facts = json.loads(asked.stdout)
     assert asked.stderr == ""
+    facts = json.loads(asked.stdout)
     assert facts["hook"]["absence"] == kind
     assert facts["verdict"]["text"] == (
         "A default context has no roots because fallback-roots is not armed here: "
         f"{reason.format(home=row.home, first=tmp_path / 'first' / 'sitecustomize.py')}; import fallback_roots.auto arms it."
     )
+    if "sitecustomize" in suggested:  # and it arms
+        again = shlex.join([str(row.interpreter), *row.flags, "-c", ARMED])
+        script = f"set -e\n{facts['suggestions'][0]['command']}\nexec {again}"
+        done = subprocess.run(["/bin/sh", "-c", script], env=environment(env), cwd=tmp_path, capture_output=True, text=True)
+        assert (done.stdout.splitlines()[-1], done.stderr) == ("1", "")
     commands = " ".join(suggestion["command"] for suggestion in facts["suggestions"])
-    assert (suggested in commands) if suggested else ("pip install" not in commands and "sitecustomize" not in commands)
+    assert (
+        (suggested.format(home=row.home) in commands)
+        if suggested
+        else ("pip install" not in commands and "sitecustomize" not in commands)
+    )

@@ -8,7 +8,8 @@ import sys
 
 if not __package__:
     here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [os.path.dirname(here), *(entry for entry in sys.path if entry != here)]
+    real = here if os.path.basename(here) == "fallback_roots" else os.path.realpath(here)  # a link of another name
+    sys.path[:] = [os.path.dirname(real), *(entry for entry in sys.path if os.path.abspath(entry) != here)]
 
 from fallback_roots._cli import main
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import _armed, _files, _is_off, _places, _sources, _watch, status
+from ._called import as_called
 from ._causes import Facts, Finding, Origin, fingerprint, judge, named, short
 from ._certificates import decoded, iso, roots_shown
 from ._cures import Roots
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what a verified handshake comes to; 0 where it verifies, 1 where not, 4 without a connection."""
     facts = gather(target(options.host, options.starttls), options.timeout)
     finding = judge(facts)
+    finding = finding._replace(suggestions=as_called(finding.suggestions))
     if options.json:
         say_json(as_json(facts, finding))
     else:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 from .._settings import File
 from . import _report, _surroundings
+from ._called import as_called, command
 from ._facts import DEPENDENCIES, Facts, gather
 from ._report import NOTHING, Finding, is_used, where
-from ._start_up import Absence
+from ._start_up import Absence, target
 from ._surroundings import Seen
 from ._text import Suggestion, coloured, count, item, marked, say, say_json, suggested
 
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the report; 0 when a default context ends up with roots, else 1; 3 where they do and --strict wants more."""
     facts = gather()
     finding = judge(facts)
-    suggestions = suggest(facts, finding)
+    suggestions = as_called(suggest(facts, finding))
     code = finding.exit_code(options.strict)
     if options.json:
         say_json(_report.as_json(facts, finding, suggestions, code))
@@ -136,7 +137,7 @@ def _suggestions(facts: Facts, finding: Finding) -> Iterator[Suggestion]:
             )
     for name in DEPENDENCIES:
         if any(finding.startswith(f"{name} cannot be used") for finding in facts.findings):
-            yield Suggestion(f"{pip} --force-reinstall {name}", f"{name} is missing or damaged.")
+            yield _reinstall(name, pip)
     if finding.has_roots and finding.attention:
         yield from _towards_rest(facts, pip)
     if facts.bundles and is_used(facts) and any(source.kind == "certifi" for source in facts.outcome.sources):
@@ -174,9 +175,15 @@ def _towards_roots(facts: Facts, pip: str) -> Iterator[Suggestion]:
             if source.kind in ("cafile", "capath"):
                 yield _without(source.kind, facts, f"{source.problem}.")
         if any(source.kind == "certifi" for source in outcome.sources):
-            yield Suggestion(f"{pip} --force-reinstall certifi", "certifi is missing or damaged.")
+            yield _reinstall("certifi", pip)
     elif outcome.code == "fault":
         yield from _away_with_faults(facts)
+
+
+def _reinstall(name: str, pip: str) -> Suggestion:
+    tree = target()
+    how = f"--target {shlex.quote(tree)} --upgrade" if tree is not None else "--force-reinstall"
+    return Suggestion(f"{pip} {how} {name}", f"{name} is missing or damaged.")
 
 
 def _towards_a_hook(absence: Absence, pip: str) -> Iterator[Suggestion]:
@@ -185,9 +192,13 @@ def _towards_a_hook(absence: Absence, pip: str) -> Iterator[Suggestion]:
         yield Suggestion(f"{pip} --force-reinstall --no-deps fallback-roots", "Its start-up file is not where site reads it.")
     elif kind == "base":
         yield Suggestion(f"{pip} fallback-roots", "It has to be in this environment, too.")
-    elif kind == "pythonpath":
-        command = f"{shlex.quote(sys.executable)} -m fallback_roots sitecustomize {shlex.quote(home)}"
-        yield Suggestion(command, f"site reads no .pth file in {home}, but Python imports a sitecustomize.py there.")
+    elif kind in ("pythonpath", "line"):
+        why = f"site reads no .pth file in {home}, but Python imports a sitecustomize.py there."
+        yield Suggestion(f"fallback-roots sitecustomize {shlex.quote(home)}", why)
+    elif kind == "zip":
+        why = f"site reads no .pth file in {home}, but Python imports a sitecustomize.py of a directory before it."
+        again = 'export PYTHONPATH="$PWD/hook:$PYTHONPATH"'
+        yield Suggestion(f"mkdir hook && {command()} sitecustomize hook && {again}", why)
 
 
 def _rehash(path: str) -> Suggestion:

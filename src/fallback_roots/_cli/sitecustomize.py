@@ -5,8 +5,10 @@ not: a change of any file that is there already.
 """
 
 import argparse
+import importlib
 import os
 import pkgutil
+import shlex
 from collections.abc import Iterator
 
 from .._say import plain
@@ -25,27 +27,35 @@ except Exception:
 
 def run(options: argparse.Namespace) -> int:
     """Write the template into the directory that `options` name; returns the exit code."""
-    directory = os.path.abspath(os.path.expanduser(options.directory))
+    try:
+        directory = os.path.abspath(os.path.expanduser(options.directory))
+    except OSError as error:  # the current one is gone
+        raise FallbackRootsError(plain(f"{options.directory}: is relative to no directory ({error.strerror})")) from None
     if not os.path.isdir(directory):
         raise FallbackRootsError(plain(f"{directory}: is not a directory (expected one that PYTHONPATH names, or is to name)"))
-    path = os.path.join(directory, f"{NAME}.py")
-    text = (pkgutil.get_data(__package__, "sitecustomize_template.py") or b"").decode()
-    there = customize(NAME, [directory])
-    if there is None and not os.path.lexists(path):
-        try:
-            write(path, text, force=False)
-        except OSError as error:
-            raise FallbackRootsError(plain(f"{path}: cannot be written ({error.strerror})")) from None
-        said = f"Written: {plain(path)}"
-    elif there == path and os.path.isfile(path) and _is(path, text):  # a package of that name comes before it
-        said = f"There already: {plain(path)}"
-    else:
-        raise FallbackRootsError(_refusal(there or path, directory))
-    lines = [said]
+    lines = [_write(directory)]
     for remark in _remarks(directory):
         lines += marked("!", remark)
     say("\n".join(lines))
     return 0
+
+
+def _write(directory: str) -> str:
+    """Write the template where nothing of its name is; what there is to be said of that."""
+    path = os.path.join(directory, f"{NAME}.py")
+    text = (pkgutil.get_data(__package__, "sitecustomize_template.py") or b"").decode()
+    if customize(NAME, [directory]) is None and not os.path.lexists(path):
+        try:
+            write(path, text, force=False)
+            return f"Written: {plain(path)}"
+        except FileExistsError:  # by another process, meanwhile
+            importlib.invalidate_caches()  # the directory's time may be what it was
+        except OSError as error:
+            raise FallbackRootsError(plain(f"{path}: cannot be written ({error.strerror})")) from None
+    there = customize(NAME, [directory])
+    if there == path and os.path.isfile(path) and _is(path, text):  # a package of that name comes before it
+        return f"There already: {plain(path)}"
+    raise FallbackRootsError(_refusal(there or path, directory))
 
 
 def _is(path: str, text: str) -> bool:
@@ -59,11 +69,13 @@ def _is(path: str, text: str) -> bool:
 def _refusal(there: str, directory: str) -> str:
     """Why nothing is written, and how the one that is there and ours both come to run."""
     arms = "; it names fallback_roots, so it may arm it as it is" if mentions_us(there) else ""
-    return (
-        f"{plain(there)}: is there already, and stays as it is{arms}\n\n"
-        f"Either put these lines at its head:\n\n{LINES}\n\n"
-        f"or write ours into another directory, which PYTHONPATH names before {plain(directory)}: ours gives way to the next."
-    )
+    other = f"write ours into another directory, which PYTHONPATH names before {plain(directory)}: ours gives way to the next."
+    if there.endswith(".py") and os.path.isfile(there):
+        lines = "put these lines at its head, behind its docstring and what it imports from __future__"
+        other = f"Either {lines}:\n\n{LINES}\n\nor {other}"
+    else:  # a directory, bytecode, an extension module, a dangling link
+        other = f"{other[0].upper()}{other[1:]}"
+    return f"{plain(there)}: is there already, and stays as it is{arms}\n\n{other}"
 
 
 def _remarks(directory: str) -> Iterator[str]:
@@ -74,10 +86,14 @@ def _remarks(directory: str) -> Iterator[str]:
     is_named = real in reals
     position = reals.index(real) if is_named else -1  # PYTHONPATH comes first
     first = customize(NAME, entries[: max(position, 0)])
-    if first is not None:
+    if first is not None and mentions_us(first):
+        yield f"{first} comes before it on sys.path, and names fallback_roots, too: that one is run"
+    elif first is not None:
         yield f"{first} comes before it on sys.path, so it is not run"
-    if not is_named:
-        yield f"{directory} is not on sys.path: PYTHONPATH={directory} has it run, but for python -I and -E"
+    if not is_named and os.pathsep in directory:
+        yield f"{directory} is not on sys.path, and PYTHONPATH cannot name it, for its {os.pathsep}"
+    elif not is_named:
+        yield f"{directory} is not on sys.path: PYTHONPATH={shlex.quote(directory)} has it run, but for python -I and -E"
     if not os.path.isdir(os.path.join(directory, "fallback_roots")):
         yield f"fallback_roots is not in {directory}: this arms nothing where it cannot be imported from elsewhere"
     behind = zip(entries[position + 1 :], reals[position + 1 :], strict=True)
