@@ -5,7 +5,6 @@ not: a change of any file that is there already.
 """
 
 import argparse
-import importlib
 import os
 import pkgutil
 import shlex
@@ -49,13 +48,13 @@ def _write(directory: str) -> str:
             write(path, text, force=False)
             return f"Written: {plain(path)}"
         except FileExistsError:  # by another process, meanwhile
-            importlib.invalidate_caches()  # the directory's time may be what it was
+            pass
         except OSError as error:
             raise FallbackRootsError(plain(f"{path}: cannot be written ({error.strerror})")) from None
-    there = customize(NAME, [directory])
+    there = customize(NAME, [directory]) or path
     if there == path and os.path.isfile(path) and _is(path, text):  # a package of that name comes before it
         return f"There already: {plain(path)}"
-    raise FallbackRootsError(_refusal(there or path, directory))
+    raise FallbackRootsError(_refusal(there, directory))
 
 
 def _is(path: str, text: str) -> bool:
