@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import certifi
 import trustme
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +67,17 @@ def output(*args: str | Path, env: Mapping[str, str] | None = None, executable: 
     done = python(*args, env=env, executable=executable)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout.strip()
+
+
+def certifi_roots(interpreter: Path | None = None) -> int:
+    """How many roots certifi has in the venv of `interpreter`, or here.
+
+    Read when it is asked: some machines add a CA of their own to every bundle on the disk, and do so while tests run.
+    """
+    if interpreter is None:
+        return certifi.contents().count("BEGIN CERTIFICATE")
+    (bundle,) = interpreter.parent.parent.glob("lib/*/site-packages/certifi/cacert.pem")
+    return bundle.read_text(encoding="ascii").count("BEGIN CERTIFICATE")
 
 
 def subject_hash(path: Path) -> str:

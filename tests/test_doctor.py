@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support import NO_CAS, ROOT, python
+from support import NO_CAS, ROOT, certifi_roots, python
 
 from fallback_roots import _cli, _detect, _places, _sources
 from fallback_roots._cli import _facts, _others, _report, _surroundings, doctor
@@ -277,8 +277,6 @@ if sys.version_info < (3, 11):
 @pytest.fixture(scope="module")
 def paths(ca_file: Path, leaf_file: Path, hashed_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What stands in braces in the table."""
-    import certifi
-
     directory = tmp_path_factory.mktemp("doctor")
     texts = {
         "config": f'cafile = "{ca_file}"\n',
@@ -293,7 +291,7 @@ def paths(ca_file: Path, leaf_file: Path, hashed_directory: Path, tmp_path_facto
     users = directory / ".config" / "fallback-roots" / "config.toml"
     users.parent.mkdir(parents=True)
     users.write_text(texts["config"])
-    return {**found, "certifi": str(certifi.contents().count("BEGIN CERTIFICATE"))}
+    return {**found, "certifi": str(certifi_roots())}
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,12 @@ from unittest import mock
 
 import certifi
 import pytest
-from support import NO_CAS, output, python
+from support import NO_CAS, certifi_roots, output, python
 from test_doors import Copy, copied_ssl, roots
 
 import fallback_roots
 from fallback_roots import _detect, _fallback, _say, _settings, _sources, _watch, auto
 
-CERTIFI = certifi.contents().count("BEGIN CERTIFICATE")
 GONE = "cannot be read (No such file or directory)"
 NOTHING_FOUND = "fallback-roots: Python's default CA load found no certificate; "
 
@@ -46,10 +45,11 @@ def client() -> ssl.SSLContext:
 
 
 Settings = dict[str, str | None]
+ALL = -1  # as many as certifi has
 # Variables, the outcome's code, how many roots, the level of the record, and how its text ends.
 OUTCOMES: dict[str, tuple[Settings, str, int, str | None, str]] = {
     "loaded": ({}, "loaded", 1, "WARNING", ""),
-    "certifi": ({"FALLBACK_ROOTS_CAFILE": None}, "loaded", CERTIFI, "WARNING", ""),
+    "certifi": ({"FALLBACK_ROOTS_CAFILE": None}, "loaded", ALL, "WARNING", ""),
     "partly": (
         {"FALLBACK_ROOTS_CAPATH": "/nonexistent/capath"},
         "loaded",
@@ -103,6 +103,7 @@ def test_an_outcome(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What was chosen is what the context gets; one record says so, however many contexts are made."""
+    count = certifi_roots() if count == ALL else count
     set_variables(monkeypatch, variables)
     with caplog.at_level(logging.DEBUG):
         assert [roots(copied.ssl.create_default_context()) for _ in range(3)] == [count] * 3
@@ -123,6 +124,7 @@ def test_load(
     variables: Settings, code: str, count: int, level: str | None, end: str, monkeypatch: pytest.MonkeyPatch, copied: Copy
 ) -> None:
     """load() gives a context the chosen fallback, whatever it holds, or raises what is wrong with the choice."""
+    count = certifi_roots() if count == ALL else count
     set_variables(monkeypatch, variables)
     context = client()
     if code in ("fault", "broken"):
@@ -145,7 +147,7 @@ def test_load_besides_what_a_context_holds(hashed_directory: Path) -> None:
     context = ssl.create_default_context(capath=hashed_directory)
     context.load_verify_locations(cadata=certifi.contents())
     fallback_roots.load(context)
-    assert roots(context) == CERTIFI + 1
+    assert roots(context) == certifi_roots() + 1
 
 
 def test_load_for_a_server() -> None:
@@ -715,8 +717,8 @@ for fault in ({", ".join(FAULTS)}):
     results = [json.loads(line) for line in run(program, name)]
     first = [result.pop(1) for result in results]
     assert first[:2] == ["KeyboardInterrupt", "SystemExit"]
-    assert set(first[2:]) <= {0, CERTIFI}
-    assert results == [[1, CERTIFI, "Wrapper"]] * len(FAULTS)
+    assert set(first[2:]) <= {0, certifi_roots()}
+    assert results == [[1, certifi_roots(), "Wrapper"]] * len(FAULTS)
 
 
 @pytest.mark.parametrize("name", [*IMPORTED, "fallback_roots._say"])
@@ -730,7 +732,7 @@ print(load(), load())
 """
     done = python("-c", PROCESS + program, name, env=NO_CAS)
     costs_nothing = name.startswith(("wrapt", "asyncio", "fallback_roots._patch"))
-    assert (done.returncode, done.stdout) == (0, f"{CERTIFI} {CERTIFI}\n" if costs_nothing else "0 0\n")
+    assert (done.returncode, done.stdout) == (0, f"{certifi_roots()} {certifi_roots()}\n" if costs_nothing else "0 0\n")
     if name != "fallback_roots._say":
         assert "fallback-roots: " in done.stderr
         assert "Traceback" not in done.stderr
@@ -762,7 +764,7 @@ for thread in threads:
     thread.join()
 print(set(counts), len(counts), raised, len(opened), len(records))
 """
-    assert run(program, FALLBACK_ROOTS_CONFIG=str(config)) == [f"{{{CERTIFI + 1}}} 64 [] 1 1"]
+    assert run(program, FALLBACK_ROOTS_CONFIG=str(config)) == [f"{{{certifi_roots() + 1}}} 64 [] 1 1"]
 
 
 @pytest.mark.parametrize("name", [*IMPORTED, "fallback_roots._say", "typing", "logging"])
@@ -801,8 +803,8 @@ print(os.waitstatus_to_exitcode(status), counts, load())
     done = python("-c", PROCESS + program, name, env=NO_CAS)
     assert done.returncode == 0, done.stderr
     child, parent = done.stdout.splitlines() if done.stdout.count("\n") == 2 else ("", done.stdout.strip())
-    assert parent == f"0 [{CERTIFI}] {CERTIFI}", done.stderr  # -14: the alarm has ended a child that hangs
-    assert child in ("0", str(CERTIFI))
+    assert parent == f"0 [{certifi_roots()}] {certifi_roots()}", done.stderr  # -14: the alarm has ended a child that hangs
+    assert child in ("0", str(certifi_roots()))
     assert "Traceback" not in done.stderr
     if child == "0":
         assert "no roots loaded" in done.stderr
@@ -823,7 +825,7 @@ if child:
 else:
     os._exit(0)
 """
-    assert run(program, SSL_CERT_FILE="") == [str(CERTIFI), str(CERTIFI), "0"]
+    assert run(program, SSL_CERT_FILE="") == [str(certifi_roots()), str(certifi_roots()), "0"]
 
 
 @pytest.mark.parametrize("fault", ["", "raise MemoryError"], ids=["all is well", "an interrupted import"])
@@ -867,7 +869,7 @@ signal.signal(signal.SIGINT, handler)
 print(load(), counts, load())
 """
     done = python("-c", PROCESS + program, env=NO_CAS, timeout=60)
-    assert (done.returncode, done.stdout) == (0, f"{CERTIFI} [0] {CERTIFI}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"{certifi_roots()} [0] {certifi_roots()}\n"), done.stderr
     assert "another thread is loading the fallback, and may be waiting for this one" in done.stderr
 
 
@@ -895,7 +897,7 @@ print(load(), counts, load())
 other.join()
 """
     done = python("-c", PROCESS + program, env=NO_CAS, timeout=60)
-    assert (done.returncode, done.stdout) == (0, f"{CERTIFI} [0] {CERTIFI}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"{certifi_roots()} [0] {certifi_roots()}\n"), done.stderr
     assert "another thread is loading the fallback, and may be waiting for this one" in done.stderr
 
 
@@ -909,7 +911,7 @@ counts = [load(), load()]
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 print(counts, load(), type(vars(ssl.SSLContext)["load_default_certs"]).__name__)
 """
-    assert run(program) == [f"[0, 0] {CERTIFI} Wrapper"]
+    assert run(program) == [f"[0, 0] {certifi_roots()} Wrapper"]
 
 
 def test_ssl_is_first_imported_at_exit() -> None:
@@ -923,7 +925,7 @@ atexit.register(at_exit)
 print("ssl" in sys.modules)
 """
     done = python("-c", program, env={**NO_CAS, "FALLBACK_ROOTS_CONFIG": os.devnull})
-    assert (done.returncode, done.stdout) == (0, f"False\n{CERTIFI}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"False\n{certifi_roots()}\n"), done.stderr
 
 
 @pytest.mark.parametrize("before", ["0", "1"], ids=["the first load", "a later load"])
