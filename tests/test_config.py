@@ -210,6 +210,8 @@ def test_every_key_is_in_the_file(world: World) -> None:
         "certifi = true",
         "prefer_system = false",
         "honor_ssl_env = false",
+        "lazy = false",
+        'cache = "/path/to/cache"',
         "disable = false",
     ]
 
@@ -241,10 +243,12 @@ def test_a_choice(key: str, value: bool, world: World) -> None:
 
 def test_all_choices_at_once(world: World, ca_file: Path, hashed_directory: Path) -> None:
     """Each option says its own key, and no other."""
-    switches = ("--certifi", "--no-prefer-system", "--honor-ssl-env", "--no-disable")
-    assert world.run("init", "--cafile", str(ca_file), "--capath", str(hashed_directory), *switches)[0] == 0
+    switches = ("--certifi", "--no-prefer-system", "--honor-ssl-env", "--lazy", "--no-disable")
+    paths = ("--cafile", str(ca_file), "--capath", str(hashed_directory), "--cache", "/cache")
+    assert world.run("init", *paths, *switches)[0] == 0
     read = _settings.read()
-    assert read.values == dict(zip(KEYS, [str(ca_file), str(hashed_directory), True, False, True, False], strict=True))
+    expected = [str(ca_file), str(hashed_directory), True, False, True, True, "/cache", False]
+    assert read.values == dict(zip(KEYS, expected, strict=True))
     assert set(read.origins.values()) == {str(world.user)}
 
 
@@ -1024,6 +1028,8 @@ def test_show(world: World, ca_file: Path) -> None:
           certifi       = true ({world.user})
           prefer_system = false (default)
           honor_ssl_env = true (FALLBACK_ROOTS_HONOR_SSL_ENV)
+          lazy          = false (default)
+          cache         = none (default)
           disable       = false (default)
         Config files, lowest precedence first
           - site, not there: {world.root}/other/fallback-roots/config.toml
@@ -1108,6 +1114,8 @@ def test_json(world: World, ca_file: Path) -> None:
         "certifi": {"value": False, "origin": "default"},
         "prefer_system": {"value": False, "origin": "default"},
         "honor_ssl_env": {"value": False, "origin": "default"},
+        "lazy": {"value": False, "origin": "default"},
+        "cache": {"value": None, "origin": "default"},
         "disable": {"value": True, "origin": "FALLBACK_ROOTS_DISABLE"},
     }
     assert facts["config_files"][2:] == [

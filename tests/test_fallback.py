@@ -860,11 +860,11 @@ def handler(number, frame):
     thread = threading.Thread(target=lambda: counts.append(load()))
     thread.start()
     thread.join()
-def named(values, real=_sources.named):
+def chosen(values, real=_sources.chosen):
     if not counts:
         signal.raise_signal(signal.SIGINT)
     return real(values)
-_sources.named = named
+_sources.chosen = chosen
 signal.signal(signal.SIGINT, handler)
 print(load(), counts, load())
 """
@@ -880,10 +880,10 @@ from fallback_roots import _fallback, _sources
 _fallback.PATIENCE = 0.2
 inside, loading = threading.Event(), threading.Event()
 counts = []
-def named(values, real=_sources.named):
+def chosen(values, real=_sources.chosen):
     loading.set()  # this thread has the lock, and is going to wait for the other's import
     return real(values)
-_sources.named = named
+_sources.chosen = chosen
 def watch(event, args):
     if event == "exec" and args[0].co_filename.endswith(f"certifi{os.sep}__init__.py"):
         inside.set()

@@ -31,7 +31,7 @@ LATER = {
 
 # Who is the only one to import a module that is not in every Python's standard library.
 USERS = {
-    "certifi": "fallback_roots._sources",
+    "certifi": "fallback_roots._certifi",
     "platformdirs": "fallback_roots._settings",
     "tomli": "fallback_roots._settings",
     "tomllib": "fallback_roots._settings",  # since Python 3.11

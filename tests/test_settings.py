@@ -28,6 +28,8 @@ DEFAULTS = {
     "certifi": True,
     "prefer_system": False,
     "honor_ssl_env": False,
+    "lazy": False,
+    "cache": None,
     "disable": False,
 }
 SETTINGS = ", ".join(DEFAULTS)
@@ -144,15 +146,19 @@ def test_places_are_merged_key_by_key(machine: Machine) -> None:
         "certifi": machine.write("user", "certifi = true"),
         "prefer_system": machine.write("environment", "prefer_system = true"),
         "honor_ssl_env": "FALLBACK_ROOTS_HONOR_SSL_ENV",
+        "lazy": "default",
+        "cache": "FALLBACK_ROOTS_CACHE",
         "disable": "default",
     }
-    settings = machine.read(HONOR_SSL_ENV="on")
+    settings = machine.read(HONOR_SSL_ENV="on", CACHE="/cache")
     assert settings.values == {
         "cafile": "/ca.pem",
         "capath": "/certs",
         "certifi": True,
         "prefer_system": True,
         "honor_ssl_env": True,
+        "lazy": False,
+        "cache": "/cache",
         "disable": False,
     }
     assert settings.origins == origins
@@ -281,7 +287,7 @@ def test_a_relative_path_in_a_variable(key: str, said: str, machine: Machine) ->
 
 
 @pytest.mark.parametrize("word", ["1", "true", "yes", "on", "True", "YES", " on "])
-@pytest.mark.parametrize("key", ["certifi", "prefer_system", "honor_ssl_env", "disable"])
+@pytest.mark.parametrize("key", ["certifi", "prefer_system", "honor_ssl_env", "lazy", "disable"])
 def test_a_variable_says_true(key: str, word: str, machine: Machine) -> None:
     """Variables say true in four ways, in either case."""
     machine.write("user", f"{key} = false")
@@ -291,7 +297,7 @@ def test_a_variable_says_true(key: str, word: str, machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("word", ["0", "false", "no", "off", "False", "NO", " off "])
-@pytest.mark.parametrize("key", ["certifi", "prefer_system", "honor_ssl_env", "disable"])
+@pytest.mark.parametrize("key", ["certifi", "prefer_system", "honor_ssl_env", "lazy", "disable"])
 def test_a_variable_says_false(key: str, word: str, machine: Machine) -> None:
     """Variables say false in four ways, in either case."""
     machine.write("user", f"{key} = true")
@@ -301,7 +307,7 @@ def test_a_variable_says_false(key: str, word: str, machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("word", ["", " ", "2", "y", "t", "enabled", "tru e", '"true"', "\n"], ids=repr)
-@pytest.mark.parametrize("key", ["CERTIFI", "PREFER_SYSTEM", "HONOR_SSL_ENV"])
+@pytest.mark.parametrize("key", ["CERTIFI", "PREFER_SYSTEM", "HONOR_SSL_ENV", "LAZY"])
 def test_a_variable_that_is_no_boolean(key: str, word: str, machine: Machine) -> None:
     """Any other word is a fault and changes nothing."""
     settings = machine.read(**{key: word})
@@ -1086,8 +1092,8 @@ def test_privileges_meet_a_fault_of_the_moment(machine: Machine, monkeypatch: py
 
 
 def test_the_keys_are_those_of_the_reference() -> None:
-    """Six keys, two of them paths, each with its meaning."""
+    """Eight keys, three of them paths, each with its meaning."""
     assert {key: what.type for key, what in _settings.KEYS.items()} == {
-        key: "path" if key in ("cafile", "capath") else "bool" for key in DEFAULTS
+        key: "path" if key in ("cafile", "capath", "cache") else "bool" for key in DEFAULTS
     }
     assert all(what.meaning for what in _settings.KEYS.values())

@@ -50,7 +50,7 @@ def held(context: ssl.SSLContext) -> set[bytes]:
 def choose(**values: Any) -> _settings.Settings:
     """Settings with these values, and without certifi where it is not among them."""
     defaults = dict.fromkeys(_settings.KEYS, False)
-    return _settings.Settings({**defaults, "cafile": None, "capath": None, **values}, {}, (), ())
+    return _settings.Settings({**defaults, "cafile": None, "capath": None, "cache": None, **values}, {}, (), ())
 
 
 class World:

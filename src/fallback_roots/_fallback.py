@@ -158,6 +158,7 @@ def choose(context: Any, settings: "Settings") -> Outcome:
 
     sources = _sources.load(context, settings)
     problems = tuple(source.problem for source in sources if source.problem)
+    problems += tuple(dict.fromkeys(source.doubt for source in sources if source.doubt))
     if not sources:
         return Outcome("none")
     return Outcome("broken" if all(source.certificates == 0 for source in sources) else "loaded", sources, problems)
@@ -189,10 +190,12 @@ def _sentence(outcome: Outcome, verdict: "_detect.Verdict", said_by: "list[str]"
     loaded = [
         f"{'an unknown number of' if source.certificates is None else source.certificates} roots from {source.kind}"
         + (f" ({source.path})" if source.path else "")
+        + (f", lazily ({source.directory})" if source.directory else "")
         for source in outcome.sources
         if source.certificates != 0
     ]
-    parts = _unkept(verdict) + said_by + list(outcome.problems)
+    notes = dict.fromkeys(source.note for source in outcome.sources if source.note)
+    parts = _unkept(verdict) + said_by + list(outcome.problems) + list(notes)
     if outcome.code == "honored":
         parts.append("honor_ssl_env is set")
     if outcome.code == "none":

@@ -25,7 +25,7 @@ def read(path: str, limit: int, found: bool = False) -> "tuple[bytes, str | None
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return b"", "is not a regular file"
-        problem = _distrust(status, path) if found and hasattr(os, "getuid") else None
+        problem = distrust(status, path) if found and hasattr(os, "getuid") else None
         if problem:
             return b"", problem
         with open(descriptor, "rb", closefd=False) as file:
@@ -40,7 +40,7 @@ def read(path: str, limit: int, found: bool = False) -> "tuple[bytes, str | None
     return (b"", f"is larger than {limit} bytes") if len(data) > limit else (data, None)
 
 
-def _distrust(status: os.stat_result, path: str) -> "str | None":
+def distrust(status: os.stat_result, path: str) -> "str | None":
     """Why a file with this `status` may be somebody else's word."""
     # Containers run under arbitrary user ids, in an environment that somebody else has built.
     if status.st_uid not in (0, os.geteuid()) and status.st_uid != _owner(sys.prefix):

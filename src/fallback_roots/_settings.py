@@ -38,6 +38,8 @@ KEYS = {
     "certifi": Key("bool", None, "load certifi's roots; the default is true when neither of the above is set, else false"),
     "prefer_system": Key("bool", False, "first look where operating systems keep their bundle, and use that alone if found"),
     "honor_ssl_env": Key("bool", False, "where SSL_CERT_FILE or SSL_CERT_DIR is set, never use the fallback"),
+    "lazy": Key("bool", False, "give OpenSSL a hashed directory of the same roots, which it reads when it needs them"),
+    "cache": Key("path", None, "where lazy keeps that directory; the default is the user's cache directory"),
     "disable": Key("bool", False, "off"),
 }
 
@@ -132,6 +134,12 @@ def _platformdirs() -> Any:
     from platformdirs import PlatformDirs
 
     return PlatformDirs("fallback-roots", appauthor=False, multipath=True)
+
+
+def user_cache() -> str | None:
+    """The user's cache directory for this package; None for a user who has no home."""
+    path: str = _platformdirs().user_cache_dir
+    return path if os.path.isabs(path) else None
 
 
 def _site_directories(environ: "Mapping[str, str]", raised: bool) -> "Iterator[str]":

@@ -1,36 +1,20 @@
-"""Tier 3: where roots come from; imports certifi, and that only when it is chosen.
+"""Tier 3: where roots come from; imports certifi by `_certifi`, and that only when it is chosen.
 
 What lives here: certifi, a bundle (cafile), a hashed directory (capath), and the places where operating systems keep
 theirs. What must not: the decision whether any of them may be loaded.
 """
 
 import _ssl
-import functools
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _files, _places
+from . import _certifi, _files, _pem, _places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ._settings import Settings
-
-# As OpenSSL has it (pem_lib.c): a line of its own from its first character on, so that what somebody has commented out or
-# indented stays out; blanks behind it are nothing. The body is ASCII without a hyphen, so an unfinished block costs no second
-# look. The hyphens come before what looks behind them: `re` searches for a literal beginning ten times as fast as for `^`.
-HYPHENS = r"-----(?<![^\n]-----)"
-BLANKS = r"[\x00-\t\x0b- ]*"
-BEGIN = re.compile(rf"{HYPHENS}BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----{BLANKS}$", re.MULTILINE)
-BLOCK = re.compile(
-    rf"{HYPHENS}BEGIN (?P<label>(?:X509 )?CERTIFICATE)-----{BLANKS}\n"
-    r"[\x00-,.-\x7f]*"
-    rf"^-----END (?P=label)-----{BLANKS}$",
-    re.MULTILINE,
-)
-TRUSTED = "-----BEGIN TRUSTED CERTIFICATE-----"
 
 # Where operating systems keep their roots, most specific first, with who keeps them there. From Go's crypto/x509
 # (root_linux.go, root_bsd.go, root_solaris.go, root_aix.go), openssl-probe's list, and what Fedora 44 has left.
@@ -69,84 +53,117 @@ class Source(NamedTuple):
 
     `kind`: certifi, cafile, capath or system. `path`: where it is; None for a certifi that is in no file. `certificates`: how
     many it gave (for a directory the number of its hashed entries, None where it cannot be listed). `problem`: a sentence
-    saying what is wrong with it, or None. A source may have a problem and yet give its good certificates.
+    saying what is wrong with it, or None. A source may have a problem and yet give its good certificates. `directory`: for
+    ``lazy``, the hashed directory that its roots were given by, or None. `note`: why they were not, though that was chosen;
+    `doubt`: the same, where there is something that should not be so.
     """
 
     kind: str
     path: str | None
     certificates: int | None
     problem: str | None = None
+    directory: str | None = None
+    note: str | None = None
+    doubt: str | None = None
+
+
+class Chosen(NamedTuple):
+    """A source before anybody has looked at it: a bundle or a hashed directory; certifi has no path."""
+
+    kind: str
+    path: str | None
+    is_bundle: bool
 
 
 class Found(NamedTuple):
-    """A source before it is loaded: the `text` of a bundle, or neither for a directory, or the `problem` with it."""
+    """A source before it is loaded: the `text` of a bundle, or neither for a directory, or the `problem` with it.
+
+    Or, for ``lazy``, how many `certificates` it has, and the `directory` of the same.
+    """
 
     kind: str
     path: str | None
     text: str | None = None
     problem: str | None = None
+    certificates: int | None = None
+    directory: str | None = None
 
 
 def load(context: Any, settings: "Settings") -> tuple[Source, ...]:
     """Load what `settings` choose into `context`: each source by itself, so that a broken one costs no other its roots."""
     values = settings.values
     if values["prefer_system"]:
-        for found in system():
-            source = load_one(context, found)
+        for one in system():
+            (source,) = _load(context, [one], values)
             if source.certificates != 0:
                 return (source,)
-    return load_all(context, list(named(values)))
+    return _load(context, list(chosen(values)), values)
+
+
+def _load(context: Any, sources: list[Chosen], values: dict[str, Any]) -> tuple[Source, ...]:
+    bundles = [one for one in sources if one.is_bundle]
+    if not values["lazy"] or not bundles:
+        return load_all(context, [read(one) for one in sources])
+    try:
+        lazily, reason, in_doubt = _lazily(bundles, values["cache"]), "", None
+    except Exception as error:  # whatever it is, the same roots can be loaded as they are without `lazy`
+        _reraise_if_it_may_pass(error)
+        in_doubt = getattr(error, "doubt", None)
+        lazily, reason = {}, str(error) if in_doubt is not None else f"{type(error).__name__}: {error}"
+    loaded = load_all(context, [lazily.get(one) or read(one) for one in sources])
+    if not reason:
+        return loaded
+    why: dict[str, Any] = {"note" if in_doubt is False else "doubt": f"not lazily, since {reason}"}
+    are_bundles = [one.is_bundle for one in sources]
+    return tuple(source._replace(**why) if is_bundle else source for source, is_bundle in zip(loaded, are_bundles, strict=True))
+
+
+def _lazily(bundles: list[Chosen], cache: str | None) -> dict[Chosen, Found]:
+    """The `bundles`, as found in the hashed directory of all of them; raises `_lazy.NotLazyError`."""
+    from . import _lazy
+
+    def blocks(files: tuple[str, ...]) -> list[list[str]]:
+        founds = [read(one) for one in bundles]
+        counted = [_counted(found) for found in founds]
+        if not _load_into(_ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT), counted) or any(source.problem for source, _ in counted):
+            raise _lazy.NotLazyError
+        for found, file in zip(founds, files, strict=True):
+            if found.kind == "certifi" and found.text != bundle("certifi", file).text:
+                raise _lazy.NotLazyError(f"certifi gives other roots than those in {file}")
+        return [blocks for _, blocks in counted]
+
+    directory, places = _lazy.find(bundles, cache, blocks)
+    return {
+        one: Found(one.kind, path, certificates=certificates, directory=directory)
+        for one, (path, certificates) in zip(bundles, places, strict=True)
+    }
 
 
 def named(values: dict[str, Any]) -> "Iterator[Found]":
+    """The sources that the settings' `values` name, as they are found."""
+    return map(read, chosen(values))
+
+
+def chosen(values: dict[str, Any]) -> "Iterator[Chosen]":
     """The sources that the settings' `values` name, in the order of the settings' table."""
     if values["cafile"]:
-        yield bundle("cafile", values["cafile"])
+        yield Chosen("cafile", values["cafile"], is_bundle=True)
     if values["capath"]:
-        yield hashed_directory("capath", values["capath"])
+        yield Chosen("capath", values["capath"], is_bundle=False)
     if values["certifi"]:
-        yield certifi()
+        yield Chosen("certifi", None, is_bundle=True)
+
+
+def read(one: Chosen) -> Found:
+    """A source as it is found now."""
+    if one.path is None:
+        return certifi()
+    return bundle(one.kind, one.path) if one.is_bundle else hashed_directory(one.kind, one.path)
 
 
 def certifi() -> Found:
     """certifi's roots, by the first way that works: they need not be in a file (zip, frozen and in-memory importers)."""
-    try:
-        import certifi as package
-    except Exception as error:
-        _reraise_if_it_may_pass(error)
-        return Found("certifi", None, problem=f"certifi: cannot be imported ({type(error).__name__}: {error})")
-    where = getattr(package, "__file__", None)
-    reasons = []
-    for way in (_contents, _where, _resource, _get_data):
-        try:
-            return Found("certifi", where, way(package))
-        except Exception as error:
-            _reraise_if_it_may_pass(error)
-            reasons.append(f"{type(error).__name__}: {error}")
-    problem = f"certifi: gives no roots ({reasons[0]})"
-    if where is not None and "dist-packages" in where:
-        problem += "; Debian's certifi reads the system's bundle, which apt-get install ca-certificates brings"
-    return Found("certifi", where, problem=problem)
-
-
-def _contents(package: Any) -> str:
-    return package.contents()  # type: ignore[no-any-return]  # certifi has had it since 2018
-
-
-def _where(package: Any) -> str:  # py2exe: the file is there, the resource is not
-    with open(package.where(), encoding="latin-1") as file:
-        return file.read()
-
-
-def _resource(package: Any) -> str:
-    reader = package.__loader__.get_resource_reader(package.__name__)
-    with reader.open_resource("cacert.pem") as file:
-        return file.read().decode("latin-1")  # type: ignore[no-any-return]  # whatever reader this is
-
-
-def _get_data(package: Any) -> str:  # a loader that has nothing else
-    data = package.__loader__.get_data(os.path.join(os.path.dirname(package.__file__), "cacert.pem"))
-    return data.decode("latin-1")  # type: ignore[no-any-return]  # likewise
+    return Found("certifi", *_certifi.read())
 
 
 def bundle(kind: str, path: str) -> Found:
@@ -172,14 +189,12 @@ def hashed_directory(kind: str, path: str) -> Found:
     return Found(kind, path)
 
 
-def system() -> "Iterator[Found]":
+def system() -> "Iterator[Chosen]":
     """Every bundle and hashed directory that an operating system is known to keep and that is there; broken ones, too."""
-    for path, _ in SYSTEM_BUNDLES:
-        if os.path.exists(path):
-            yield bundle("system", path)
-    for path, _ in SYSTEM_DIRECTORIES:
-        if os.path.exists(path):
-            yield hashed_directory("system", path)
+    for places, is_bundle in ((SYSTEM_BUNDLES, True), (SYSTEM_DIRECTORIES, False)):
+        for path, _ in places:
+            if os.path.exists(path):
+                yield Chosen("system", path, is_bundle)
 
 
 def load_one(context: Any, found: Found) -> Source:
@@ -212,9 +227,11 @@ def _counted(found: Found) -> Counted:
     """`found` with the number of certificates that it seems to have."""
     if found.problem:
         return Source(found.kind, found.path, 0, found.problem), []
+    if found.directory:
+        return Source(found.kind, found.path, found.certificates, directory=found.directory), []
     if found.text is None:
         return Source(found.kind, found.path, _places.hashed_entries(found.path or "")), []
-    begun, blocks = _blocks(found.text)
+    begun, blocks = _pem.blocks(found.text)
     if len(blocks) != begun:
         return _sifted(found)
     if not blocks:
@@ -223,22 +240,16 @@ def _counted(found: Found) -> Counted:
     return Source(found.kind, found.path, len(blocks)), blocks
 
 
-@functools.lru_cache(maxsize=4)  # a process reads the same bundle for each of its contexts
-def _blocks(text: str) -> tuple[int, list[str]]:
-    """How many blocks `text` begins, and those that it ends, too."""
-    return len(BEGIN.findall(text)), [block[0] for block in BLOCK.finditer(text)]
-
-
 def _sifted(found: Found) -> Counted:
     """`found` with its good certificates, and the problem with the first of the bad ones."""
     kind, path, text = found.kind, found.path, found.text or ""
     scratch = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
-    blocks = {block.start(): block[0] for block in BLOCK.finditer(text)}
+    blocks = {block.start(): block[0] for block in _pem.BLOCK.finditer(text)}
     good, bad, first = [], 0, ""
-    for number, start in enumerate((match.start() for match in BEGIN.finditer(text)), 1):
+    for number, start in enumerate((match.start() for match in _pem.BEGIN.finditer(text)), 1):
         if start in blocks:
             refusal = _refusal(scratch, blocks[start])
-        elif text.startswith(TRUSTED, start):
+        elif text.startswith(_pem.TRUSTED, start):
             refusal = "is a TRUSTED CERTIFICATE, whose restrictions Python cannot load"
         else:
             refusal = "is not whole"
@@ -268,14 +279,15 @@ def _load_into(context: Any, counted: list[Counted]) -> bool:
     """Load it all; False where OpenSSL has left something out: it stops at a bad block, with or without an error."""
     global _whole
     cadata = "\n".join(block for _, blocks in counted for block in blocks)
-    capaths = [source.path for source, blocks in counted if not blocks and source.certificates != 0]
-    if not cadata and not capaths:
+    paths = [source.directory or source.path for source, blocks in counted if not blocks and source.certificates != 0]
+    capath = os.pathsep.join(path for path in dict.fromkeys(paths) if path)  # a list is what OpenSSL takes
+    if not cadata and not capath:
         return True
     kind = _ssl._SSLContext  # the class's own methods: a subclass may do other things when the program names its roots
     known = cadata == _whole  # then it need not be counted, which makes OpenSSL parse each certificate's extensions
     before = 0 if known else kind.cert_store_stats(context)["x509"]
     try:
-        kind.load_verify_locations(context, capath=capaths[0] if capaths else None, cadata=cadata or None)
+        kind.load_verify_locations(context, capath=capath or None, cadata=cadata or None)
     except _ssl.SSLError:
         return False
     if not known:

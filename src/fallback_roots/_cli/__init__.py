@@ -68,12 +68,17 @@ def _config_init(parser: argparse.ArgumentParser) -> None:
     place = parser.add_mutually_exclusive_group()
     for name, whose in (("user", "the user's file (default)"), ("site", "the host's"), ("env", "this environment's")):
         place.add_argument(f"--{name}", dest="place", action="store_const", const=name, default="user", help=whose)
-    for name, meaning in (("cafile", "PEM bundle to load"), ("capath", "OpenSSL hashed directory to load")):
+    for name, meaning in (
+        ("cafile", "PEM bundle to load"),
+        ("capath", "OpenSSL hashed directory to load"),
+        ("cache", "where lazy keeps its directory"),
+    ):
         parser.add_argument(f"--{name}", type=_path, metavar="P", help=f"{meaning}; written as an absolute path")
     for name, meaning in (
         ("certifi", "load certifi's roots, as is the default where no other source is chosen"),
         ("prefer-system", "first look where operating systems keep their bundle"),
         ("honor-ssl-env", "where SSL_CERT_FILE or SSL_CERT_DIR is set, never use the fallback"),
+        ("lazy", "give OpenSSL a hashed directory of the same roots, which it reads when it needs them"),
         ("disable", "switch the fallback off, or on whatever places of lower precedence say"),
     ):
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=None, help=meaning)

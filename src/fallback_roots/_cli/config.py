@@ -165,7 +165,7 @@ def _effect(settings: Settings, sources: tuple[Source, ...]) -> str:
     if settings.problems:
         return "nothing is loaded while there is a fault"
     parts = []
-    for kind, path, certificates, _ in sources:
+    for kind, path, certificates, *_ in sources:
         number = "an unknown number of certificates" if certificates is None else count(certificates, "certificate")
         parts.append(f"{kind}{f' {path}' if path else ''} ({number})")
     named = " and ".join(parts) or "nothing, since no source is chosen"

@@ -1,0 +1,172 @@
+"""Tier 3: makes the hashed directory of ``lazy``, once for each content; imports hashlib and the subject hash.
+
+What lives here: the files of a hashed directory, as openssl rehash makes it, written so that neither a crash nor another
+process at the same work leaves half of one; and the removal of what is no longer used. What must not: what makes one fit for
+use, which `_lazy` knows.
+"""
+
+import _ssl
+import binascii
+import hashlib
+import os
+import re
+import time
+from collections import Counter
+
+from . import _files, _is_the_programs, _lazy, _pem, _places, _subject_hash
+
+LINE = 64  # characters of base64, RFC 7468
+TEMPORARY = "making-"
+OURS = re.compile(rf"[0-9]+-(?:[0-9a-f]{{32}}|[0-9a-f]{{8}}\.manifest)\Z|{TEMPORARY}[0-9a-f]{{16}}(?:\.manifest)?\Z")
+
+
+def make(root: str, keys: _lazy.Keys, bundles: list[list[str]]) -> _lazy.Manifest:
+    """Make the directory and the manifest for `bundles`, given by their PEM blocks, of which `keys` tell what they are.
+
+    Raises OSError where nothing can be written, `_lazy.NotLazyError` where what there is may not be used.
+    """
+    files = hashed(bundles)
+    digest = hashlib.sha256(b"".join(sorted(files.values())), usedforsecurity=False).hexdigest()[:32]
+    manifest = _lazy.Manifest(f"{_lazy.FORMAT}-{digest}", tuple(map(len, bundles)), frozenset(files))
+    os.makedirs(root, exist_ok=True)
+    _write_directory(root, files, os.path.join(root, manifest.directory))
+    _lazy.check(root, manifest)  # another process may have made it
+    write_manifest(root, keys, manifest)
+    remove_old(root)
+    return manifest
+
+
+def write_manifest(root: str, keys: _lazy.Keys, manifest: _lazy.Manifest) -> None:
+    """Write `manifest` where it is looked for when the bundles are as `keys` tell. Raises OSError."""
+    temporary = _temporary(root) + ".manifest"
+    try:
+        _write(temporary, _lazy.written(keys, manifest).encode())
+        os.replace(temporary, _lazy.manifest_path(root, keys))
+        _sync(root)
+    finally:
+        remove(temporary)
+
+
+def _temporary(root: str) -> str:
+    return os.path.join(root, TEMPORARY + os.urandom(8).hex())
+
+
+def hashed(bundles: list[list[str]]) -> dict[str, bytes]:
+    """The certificates in DER by their names in a hashed directory, each once."""
+    found: dict[bytes, None] = {}
+    for blocks in bundles:
+        for block in blocks:
+            match = _pem.BLOCK.match(block)
+            found[binascii.a2b_base64(match["body"]) if match else b""] = None
+    # What OpenSSL takes out of PEM is what is decoded here, or it is not counted here.
+    scratch = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
+    scratch.load_verify_locations(cadata=b"".join(found))
+    if scratch.cert_store_stats()["x509"] != len(found):
+        raise _lazy.NotLazyError("a certificate cannot be decoded")
+    numbers: Counter[str] = Counter()
+    names = {}
+    for certificate in found:
+        try:
+            name = _subject_hash.subject_hash(certificate)
+        except ValueError as error:
+            raise _lazy.NotLazyError(f"a certificate {error}") from error
+        names[f"{name}.{numbers[name]}"] = certificate
+        numbers[name] += 1
+    return names
+
+
+def _pem_of(certificate: bytes) -> bytes:
+    text = binascii.b2a_base64(certificate, newline=False)
+    lines = [text[at : at + LINE] for at in range(0, len(text), LINE)]
+    return b"\n".join([b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----", b""])
+
+
+def _write_directory(root: str, files: dict[str, bytes], path: str) -> None:
+    if os.path.lexists(path):
+        return
+    temporary = _temporary(root)
+    try:
+        os.mkdir(temporary)
+        for name, certificate in files.items():
+            _write(os.path.join(temporary, name), _pem_of(certificate))
+        _sync(temporary)
+        os.rename(temporary, path)
+    except OSError as error:
+        if _is_the_programs(error) or not os.path.lexists(path):  # else another process was faster
+            raise
+    finally:
+        remove(temporary)
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(path: str) -> None:
+    """Let what has been named in the directory at `path` outlast a crash of the machine."""
+    if os.name == "nt":  # where a directory cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# ---------------------------------------------------------------- what is not used any more
+
+
+def remove_old(root: str) -> None:
+    """Remove what nobody has used for thirty days, and what was never finished; what cannot be removed stays."""
+    now, in_use, directories = time.time(), set(), []
+    for name in ours(root):
+        path = os.path.join(root, name)
+        try:
+            age = now - os.lstat(path).st_mtime
+            if name.startswith(TEMPORARY):
+                if age > _lazy.DAY:
+                    remove(path)
+            elif not name.endswith(".manifest"):
+                if age > _lazy.KEPT:
+                    directories.append(name)
+            elif age > _lazy.KEPT:
+                remove(path)
+            else:
+                in_use.add(_directory_of(path))
+        except OSError as error:
+            if _is_the_programs(error):
+                raise
+    for name in directories:
+        if name not in in_use:
+            remove(os.path.join(root, name))
+
+
+def _directory_of(manifest: str) -> str:
+    data, _ = _files.read(manifest, _lazy.LARGEST_MANIFEST)
+    return "".join(data.decode("latin-1").split("\n")[1:2])
+
+
+def ours(root: str) -> list[str]:
+    """The names in the cache directory at `root` that only we give."""
+    try:
+        return sorted(name for name in os.listdir(root) if OURS.match(name))
+    except FileNotFoundError:
+        return []
+
+
+def remove(path: str) -> None:
+    """Remove a manifest, or a directory of certificates, if it is there and may be removed."""
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            for name in os.listdir(path):
+                if _places.HASHED_NAME.match(name):
+                    os.unlink(os.path.join(path, name))
+            os.rmdir(path)
+        elif os.path.lexists(path):
+            os.unlink(path)
+    except OSError as error:
+        if _is_the_programs(error):
+            raise
