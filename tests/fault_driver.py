@@ -4,9 +4,10 @@ A profile function sees each call from a frame of ours into code that is not: th
 to raise, in a fork of its own. Nobody keeps a list of the calls by hand, so a new one is covered.
 
 Arguments: ``all`` faults or ``some``; ``cold`` or ``warm`` (all that a fallback needs is imported before); the numbers of
-roots that a context may hold after a fault, and the last of them is that of the whole fallback. Prints one line for each
-offence, and a last one with the number of faults. Interrupts and a signal handler's time limit must reach the program, nothing
-else may.
+roots that a context may hold after a fault, and the last of them is that of the whole fallback. ``SERVER`` may name a server's
+certificate and key: a context that holds nothing and verifies it has one root, lazily. ``CACHES`` may name a directory: each
+fork has a cache of its own in it. Prints one line for each offence, and a last one with the number of faults. Interrupts and a
+signal handler's time limit must reach the program, nothing else may.
 """
 
 import os
@@ -88,8 +89,27 @@ class Profile:
 
 
 def roots(context: ssl.SSLContext) -> int:
-    """How many roots `context` holds, those of a fallback directory as one."""
-    return len(context.get_ca_certs())
+    """How many roots `context` holds, or else by how many it verifies the server."""
+    return len(context.get_ca_certs()) or int(verifies(context))
+
+
+def verifies(context: ssl.SSLContext) -> bool:
+    """Whether a handshake with the server of ``SERVER`` comes to its end, in memory."""
+    if "SERVER" not in os.environ:
+        return False
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(os.environ["SERVER"])
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = context.wrap_bio(into, out, server_hostname="localhost")
+    theirs = server.wrap_bio(out, into, server_side=True)
+    for side in (ours, theirs, ours, theirs):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError:
+            return False
+    return True
 
 
 def load(profile: Profile) -> ssl.SSLContext:
@@ -126,6 +146,8 @@ def in_a_fork(job: Callable[[], list[str]]) -> list[str]:
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
+        if "CACHES" in os.environ:
+            os.environ["FALLBACK_ROOTS_CACHE"] = f"{os.environ['CACHES']}/{os.getpid()}"
         try:
             said = job()
         except BaseException:  # noqa: BLE001  # the parent reports it

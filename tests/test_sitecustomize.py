@@ -357,6 +357,75 @@ def test_what_another_finder_gives(name: str, target: Path, bare: Path, tmp_path
     assert (with_us.stdout, with_us.stderr) == (without.stdout, without.stderr)
 
 
+FINDERS_OF_OTHERS = {
+    "a subclass in the place of Python's own": """
+class Traced(PathFinder):
+    pass
+sys.meta_path[sys.meta_path.index(PathFinder)] = Traced
+sys.path[:0] = [{target!r}, {next!r}]
+""",
+    "one that finds ours where no path leads": """
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "sitecustomize":
+            return importlib.util.spec_from_file_location(name, {target!r} + "/sitecustomize.py")
+sys.meta_path.insert(0, Finder)
+sys.path.insert(0, {next!r})
+""",
+    "one of before Python 3.4, and an editable install's": """
+class Old:
+    def find_module(self, name, path=None):
+        return None
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "sitecustomize":
+            return importlib.util.spec_from_file_location(name, {next!r} + "/sitecustomize.py")
+sys.meta_path += [Old(), Finder]
+sys.path[:] = [{target!r}, *(path for path in sys.path if not os.path.exists(path + "/sitecustomize.py"))]
+""",
+}
+
+
+@pytest.mark.parametrize("name", FINDERS_OF_OTHERS)
+def test_a_finder_of_somebody_else(name: str, target: Path, bare: Path, tmp_path: Path) -> None:
+    """Whoever else has a say in what is found, the next one is run, once."""
+    a_file(SAYS)(tmp_path)
+    program = f"import importlib.util, os, sys\nfrom importlib.machinery import PathFinder\n{FORGET}\n{FINDERS_OF_OTHERS[name]}"
+    run_it = "import sitecustomize; print(sitecustomize.__file__)"
+    done = python("-I", "-c", program.format(target=str(target), next=str(tmp_path)) + run_it, executable=bare)
+    file = tmp_path / "sitecustomize.py"
+    assert (done.stdout, done.stderr) == (f"next sitecustomize {file}\n{file}\n", "")
+
+
+OLD = [
+    path for path in Path.home().glob(".pyenv/versions/*/bin/python") if path.parent.parent.name[:4] in ("2.7.", "3.6.", "3.9.")
+]
+
+
+@pytest.mark.parametrize("interpreter", OLD or [None], ids=lambda path: path and path.parent.parent.name)
+@pytest.mark.parametrize("zipped", [False, True], ids=["", "zip"])
+def test_an_older_python(zipped: bool, interpreter: Path | None, target: Path, tmp_path: Path) -> None:
+    """Another Python on the same PYTHONPATH, for which this package is not, starts as without it, and runs the next one."""
+    if interpreter is None:
+        pytest.skip("no older Python is here")
+    a_file("print('next')\n")(tmp_path)
+    following = str(tmp_path)
+    if zipped:
+        following = shutil.make_archive(str(tmp_path / "next"), "zip", tmp_path, "sitecustomize.py")
+    program = (
+        "import sys, ssl; print(sys.modules['sitecustomize'].__file__, [name for name in sys.modules if 'fallback' in name])"
+    )
+    with_us, without = (
+        python("-B", "-c", program, env={**NO_CAS, "PYTHONPATH": path}, executable=interpreter)
+        for path in ours_and(target, Path(following))[::-1]
+    )
+    assert (with_us.returncode, with_us.stderr) == (0, "")
+    assert with_us.stdout == without.stdout
+    assert with_us.stdout.startswith("next\n")
+
+
 def test_a_current_directory_that_is_gone(target: Path, bare: Path, tmp_path: Path) -> None:
     """An entry whose place cannot be told does not cost the next one."""
     a_file(SAYS)(tmp_path)

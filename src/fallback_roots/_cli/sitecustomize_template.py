@@ -13,7 +13,10 @@ An interpreter started with -I or -E ignores PYTHONPATH, and one with -S imports
 """
 
 try:
-    import fallback_roots.auto  # noqa: F401  # importing it arms the hook
+    import sys
+
+    if sys.version_info >= (3, 10):  # another Python may have the same PYTHONPATH
+        import fallback_roots.auto  # importing it arms the hook
 except Exception:  # uninstalled or broken: the interpreter starts as if this file were not there
     pass
 
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def _real(entry: object) -> object:
+# Types are in comments: this file is read by each Python that has the same PYTHONPATH, 2.7 on an old host.
+def _real(entry):
+    # type: (object) -> object
     import os
 
     try:
@@ -32,16 +37,10 @@ def _real(entry: object) -> object:
         return entry
 
 
-def _next(begun: "set[object]") -> "Any":
-    """The spec of the next sitecustomize, of the first directory or zip behind this file on sys.path that has one; or None.
-
-    `begun` is for the directories of those that are being executed.
-    """
+def _behind(begun):
+    # type: (set[object]) -> list[str]
+    """The entries of sys.path behind this file, but for those whose sitecustomize is being executed, which are in `begun`."""
     import os
-    import sys
-
-    # Also importlib.machinery's. Here and below nothing is imported: importlib.util costs a start eight hundredths.
-    from _frozen_importlib_external import PathFinder
 
     here = _real(os.path.dirname(__file__))  # of the directory alone: this file may be a link to another copy
     begun.add(here)
@@ -56,9 +55,29 @@ def _next(begun: "set[object]") -> "Any":
             passed.add(_real(entry))
         elif not {_real(entry)} & (passed | begun):
             behind.append(entry)
-    spec = PathFinder.find_spec("sitecustomize", behind)
-    for finder in sys.meta_path[sys.meta_path.index(PathFinder) + 1 :]:  # those of editable installs
-        spec = spec or finder.find_spec("sitecustomize", None)
+    if here not in passed:  # somebody's finder or agent has found this file elsewhere
+        begun.add(_real(os.path.dirname(getattr(sys.modules.get("sitecustomize"), "__file__", None) or __file__)))
+        behind = [entry for entry in sys.path if _real(entry) not in begun]
+    return behind
+
+
+def _next(begun):
+    # type: (set[object]) -> Any
+    """The spec of the next sitecustomize, of the first directory or zip behind this file on sys.path that has one; or None."""
+    import os
+
+    # Also importlib.machinery's. Here and below nothing is imported: importlib.util costs a start eight hundredths.
+    from _frozen_importlib_external import PathFinder
+
+    spec = PathFinder.find_spec("sitecustomize", _behind(begun))
+    finders = list(sys.meta_path)
+    while finders:  # those behind Python's own, or a subclass in its place, are those of editable installs
+        finder = finders.pop(0)
+        if isinstance(finder, type) and issubclass(finder, PathFinder):
+            break
+    for finder in finders:
+        if hasattr(finder, "find_spec"):  # one of before Python 3.4 has none
+            spec = spec or finder.find_spec("sitecustomize", None)
     if spec is not None and spec.origin is not None:
         if _real(os.path.dirname(spec.origin)) in begun:
             return None
@@ -66,15 +85,20 @@ def _next(begun: "set[object]") -> "Any":
     return spec
 
 
-def _go_on() -> None:
-    begun: "set[object]" = set()  # _next looks for it in the frames that have called it
+def _go_on():
+    # type: () -> None
+    begun = set()  # type: set[object]  # _behind looks for it in the frames that have called it
+    if __name__ != "sitecustomize":  # python sitecustomize.py
+        return
+    if sys.version_info < (3, 10):  # where those of a zip need not have one
+        _go_on_without_specs(begun)
+        return
     try:
-        spec = _next(begun) if __name__ == "sitecustomize" else None  # not: python sitecustomize.py
+        spec = _next(begun)
     except Exception:  # no __file__ or no such module here, or a finder that fails
         spec = None
     if spec is None:
         return
-    import sys
     from _frozen_importlib import _init_module_attrs  # as importlib.reload does
 
     ours = sys.modules.get("sitecustomize")
@@ -85,7 +109,8 @@ def _go_on() -> None:
         sys.modules["sitecustomize"] = module  # where the import system looks again when this file is done
     elif ours is not None:
         module = ours
-        for name in ("_go_on", "_next", "_real", "TYPE_CHECKING", "fallback_roots", "__file__", "__cached__", "__builtins__"):
+        names = ("_behind", "_go_on", "_go_on_without_specs", "_next", "_real", "TYPE_CHECKING", "fallback_roots", "sys")
+        for name in names + ("__file__", "__cached__", "__builtins__"):
             vars(ours).pop(name, None)
         module.__doc__ = None
     elif module is None:
@@ -99,6 +124,18 @@ def _go_on() -> None:
             spec.loader.load_module("sitecustomize")
     finally:
         spec._initializing = False
+
+
+def _go_on_without_specs(begun):
+    # type: (set[object]) -> None
+    import pkgutil
+
+    for entry in _behind(begun):
+        importer = pkgutil.get_importer(entry)  # type: Any
+        loader = importer.find_module("sitecustomize") if importer is not None else None
+        if loader is not None:
+            loader.load_module("sitecustomize")
+            return
 
 
 _go_on()
