@@ -273,7 +273,7 @@ def test_a_directory_that_site_does_not_read(installed: Path, bare: Path) -> Non
     said = " ".join(done.stdout.split())
     assert done.returncode == 1
     assert f"is not armed here: {site_packages} is not a directory whose .pth files site reads; import" in said
-    assert said.endswith(f" -m fallback_roots sitecustomize {site_packages}")
+    assert said.endswith(f"/python {site_packages}/fallback_roots sitecustomize {site_packages}")
 
 
 def test_a_sitecustomize_that_arms(installed: Path, tmp_path: Path) -> None:

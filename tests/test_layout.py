@@ -245,6 +245,8 @@ def test_the_table_of_environments() -> None:
         (DOCS / "where-it-runs.md").write_text(whole, encoding="utf-8")
         page = whole
     assert page == whole
+    environments = [row.split(" | ")[0] for row in (*own, *others)]
+    assert len(set(environments)) == len(environments)
     assert len(own) > 5
     assert len(others) > 30
 

@@ -84,7 +84,7 @@ def test_typed_as_people_type(world: World, monkeypatch: pytest.MonkeyPatch) -> 
         ),
         (
             lambda world: ((world.other / "sitecustomize.py").write_text(TEMPLATE), world.path.reverse()),
-            "! {other}/sitecustomize.py comes before it on sys.path, and names fallback_roots, too: that one is run",
+            "! {other}/sitecustomize.py comes before it on sys.path, and imports fallback_roots, too: that one is run",
         ),
         (
             lambda world: (world.directory / "fallback_roots").rmdir(),
@@ -157,11 +157,30 @@ def test_one_that_is_no_file(world: World) -> None:
     assert world.run()[0] == 2
 
 
+def test_an_older_one_of_ours(world: World) -> None:
+    """What another version has written is named as that, with what to do."""
+    world.file.write_text(TEMPLATE.replace("except Exception", "except ImportError"))
+    code, out, err = world.run()
+    assert (code, out) == (2, "")
+    assert "is there already, as another version of this package writes it (remove it to have this one's)" in " ".join(
+        err.split()
+    )
+
+
+def test_a_directory_that_it_shadows(world: World) -> None:
+    """A directory of that name without an __init__.py cannot be imported from any more, and that is said."""
+    (world.directory / "sitecustomize").mkdir()
+    code, out, _ = world.run()
+    said = " ".join(out.split())
+    assert code == 0
+    assert f"! {world.directory}/sitecustomize is a directory without __init__.py, and cannot be imported from any more" in said
+
+
 def test_one_that_names_us(world: World) -> None:
     """Of a file that names this package it is said that it may arm it already."""
     world.file.write_text("import fallback_roots.auto\n")
     assert world.run()[2].startswith(
-        f"fallback-roots: {world.file}: is there already, and stays as it is; it names fallback_roots, so it may arm it "
+        f"fallback-roots: {world.file}: is there already, and stays as it is; it imports fallback_roots, so it may arm it "
     )
 
 

@@ -75,11 +75,11 @@ class Seen(NamedTuple):
 KINDS = {
     "no_site": Seen(no_site=True, read=True),
     "taken_off": Seen(read=True, there=False),
-    "lost": Seen(there=False, named=True),
-    "users": Seen(users=HOME, named=True),
-    "base": Seen(base=HOME, named=True),
+    "lost": Seen(there=False, named=True, ignores=True),
+    "users": Seen(users=HOME, named=True, ignores=True),
+    "base": Seen(base=HOME),
     "ignored": Seen(named=True, ignores=True),
-    "pythonpath": Seen(named=True),
+    "pythonpath": Seen(named=True, there=False, users=HOME, base=HOME),
     "elsewhere": Seen(ignores=True),
 }
 
@@ -241,13 +241,47 @@ def elsewhere(installed: Path, tree: Path, _: Path) -> Row:
     return Row(base_of(installed), (), {}, tree)
 
 
-def lost(installed: Path, tree: Path, _: Path) -> Row:
+def vendored(installed: Path, tree: Path, _: Path) -> Row:
     (tree / "fallback_roots.pth").unlink()
     return Row(base_of(installed), (), {"PYTHONPATH": str(tree)}, tree)
 
 
+def behind_somebodys(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    row = behind_another(installed, tree, tmp_path)
+    (tree / "sitecustomize.py").unlink()
+    return row
+
+
+def beside_somebodys(installed: Path, tree: Path, _: Path) -> Row:
+    (tree / "sitecustomize.py").touch()
+    return Row(base_of(installed), (), {"PYTHONPATH": str(tree)}, tree)
+
+
+def behind_a_mention(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    row = behind_another(installed, tree, tmp_path)
+    (tmp_path / "first" / "sitecustomize.py").write_text("# this host does not import fallback_roots\n")
+    return row
+
+
+def a_users_by_pythonpath(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    row = a_users("-s")(installed, tree, tmp_path)
+    return row._replace(env={**row.env, "PYTHONPATH": str(row.home)})
+
+
+def lost(installed: Path, tree: Path, tmp_path: Path) -> Row:
+    """A venv whose copy of the package has lost its start-up file."""
+    row = of_a_line(installed, tree, tmp_path)
+    (site_packages,) = (tmp_path / "venv").glob("lib/*/site-packages")
+    shutil.rmtree(site_packages)
+    tree.rename(site_packages)
+    (site_packages / "fallback_roots.pth").unlink()
+    return row._replace(home=site_packages)
+
+
 IGNORED = "PYTHONPATH names {home}, and this interpreter ignores it (python -I or -E)"
 USERS = "{home} is the user's, and this interpreter ignores it (python -s or -I, or a venv)"
+FAILS = "{home}/sitecustomize.py does not arm it: importing this package fails there, or another one was imported in its place"
+HOOK = " sitecustomize hook && export PYTHONPATH="
 UNREAD = "{home} is not a directory whose .pth files site reads"
 ROWS = {
     "-S": (without_site, "no_site", "python -S reads no .pth file", ""),
@@ -266,30 +300,30 @@ ROWS = {
         behind_another,
         "unrun",
         "{home}/sitecustomize.py does not arm it: {first} comes before it",
-        "",
+        HOOK,
     ),
     "--target, and broken": (
         broken,
         "unrun",
-        "{home}/sitecustomize.py does not arm it: importing this package fails",
+        FAILS,
         "",
     ),
     "--target, and broken, behind a copy": (
         behind_a_copy,
         "unrun",
-        "{home}/sitecustomize.py does not arm it: importing this package fails",
+        FAILS,
         "",
     ),
     "a zip": (
         in_a_zip,
         "zip",
         "{home} is a zip, in which site reads no .pth file",
-        " sitecustomize hook && export PYTHONPATH=",
+        HOOK,
     ),
     "a zip, and broken": (
         in_a_zip_and_broken,
         "unrun",
-        "{home}/sitecustomize.py does not arm it: importing this package fails",
+        FAILS,
         "",
     ),
     "a line in a .pth file": (of_a_line, "line", UNREAD, "fallback_roots sitecustomize {home}"),
@@ -297,10 +331,20 @@ ROWS = {
     "a line in a .pth file, and broken": (
         of_a_line_and_broken,
         "unrun",
-        "{home}/sitecustomize.py does not arm it: importing this package fails",
+        FAILS,
         "",
     ),
     "on sys.path later": (elsewhere, "elsewhere", UNREAD, ""),
+    "a copy without a .pth file, on PYTHONPATH": (vendored, "pythonpath", UNREAD, "fallback_roots sitecustomize {home}"),
+    "behind a sitecustomize of somebody's": (behind_somebodys, "pythonpath", UNREAD, HOOK),
+    "beside a sitecustomize of somebody's": (beside_somebodys, "pythonpath", UNREAD, HOOK),
+    "the user's, and on PYTHONPATH": (a_users_by_pythonpath, "pythonpath", UNREAD, "fallback_roots sitecustomize {home}"),
+    "behind one that only mentions it": (
+        behind_a_mention,
+        "unrun",
+        "{home}/sitecustomize.py does not arm it: {first} comes before it",
+        HOOK,
+    ),
     "no .pth file": (lost, "lost", "no .pth file of fallback-roots was read", "--force-reinstall --no-deps fallback-roots"),
 }
 
@@ -319,7 +363,8 @@ def test_where_it_is_not_active(name: str, installed: Path, tree: Path, tmp_path
     assert facts["hook"]["absence"] == kind
     assert facts["verdict"]["text"] == (
         "A default context has no roots because fallback-roots is not armed here: "
-        f"{reason.format(home=row.home, first=tmp_path / 'first' / 'sitecustomize.py')}; import fallback_roots.auto arms it."
+        f"{reason.format(home=row.home, first=tmp_path / 'first' / 'sitecustomize.py')}"
+        f"{'' if reason == FAILS else '; import fallback_roots.auto arms it'}."
     )
     if "sitecustomize" in suggested:  # and it arms
         again = shlex.join([str(row.interpreter), *row.flags, "-c", ARMED])

@@ -89,12 +89,12 @@ class Known(NamedTuple):
 _known: dict[tuple[str | None, tuple[State, ...]], Known] = {}  # by the cache directory that is set, and the bundles
 
 
-def find(bundles: "list[Chosen]", cache: str | None, blocks: "Blocks") -> "tuple[str, list[tuple[str, int]]]":
+def find(bundles: "list[Chosen]", cache: str | None, blocks: "Blocks | None") -> "tuple[str, list[tuple[str, int]]]":
     """The hashed directory of all that is in `bundles`, made where there is none, and of each bundle its place and how many
     certificates it has.
 
     `cache`: the directory for it, None for the user's. `blocks`: what gives the PEM blocks of each bundle, out of the files
-    that it is given. Raises `NotLazyError`.
+    that it is given; None to look only, and make nothing. Raises `NotLazyError`.
     """
     try:
         states = tuple(map(_state, bundles))
@@ -114,14 +114,18 @@ def find(bundles: "list[Chosen]", cache: str | None, blocks: "Blocks") -> "tuple
     ]
 
 
-def _look(cache: str | None, bundles: "list[Chosen]", states: tuple[State, ...], blocks: "Blocks") -> Known:
+def _look(cache: str | None, bundles: "list[Chosen]", states: tuple[State, ...], blocks: "Blocks | None") -> Known:
     root = directory(cache)
     manifest = read(root, states)
-    if manifest is None:
+    if manifest is None and blocks is None:
+        manifest = read(root, tuple(map(_content, states)))
+    elif manifest is None and blocks is not None:
         manifest = _look_closely(root, bundles, states, blocks)
+    if manifest is None:
+        raise NotLazyError("the directory is not there yet; the first default load that needs it makes it")
     status = check(root, manifest)
     _known.clear()  # a bundle has changed; there is no more than one choice in a process
-    known = _known[cache, states] = Known(root, manifest, status, _touch(root, states))
+    known = _known[cache, states] = Known(root, manifest, status, _touch(root, states) if blocks else time.time())
     return known
 
 

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 
+from ._start_up import by_path, home, is_on_pythonpath
 from ._text import Suggestion
 
 NAME = "fallback-roots"
@@ -29,16 +30,11 @@ def command() -> str:
     directory, name = os.path.split(path)
     if by_path():
         return f"{python} {shlex.quote(path)}"
+    if name == "__main__.py" and is_on_pythonpath(home()) and os.path.isdir(home()):
+        # The variable may have been set for that one command.
+        return f"{python} {shlex.quote(os.path.join(home(), 'fallback_roots'))}"
     if name == "__main__.py":
         return f"{python} -m fallback_roots"
     if not name.startswith(NAME):  # a program that has called `main`
         return NAME
     return NAME if os.path.dirname(shutil.which(NAME) or "") == directory else shlex.quote(path)
-
-
-def by_path() -> bool:
-    """Whether it is ``python DIR/fallback_roots``, for which Python has put that directory on ``sys.path``."""
-    main, here = sys.modules["__main__"], os.path.dirname(os.path.dirname(__file__))
-    if getattr(main, "__package__", None) or not hasattr(main, "__file__"):
-        return False
-    return os.path.realpath(os.path.dirname(str(main.__file__))) == os.path.realpath(here)

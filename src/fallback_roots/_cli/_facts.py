@@ -58,6 +58,7 @@ class Facts(NamedTuple):
     bundles: tuple[Bundle, ...] = ()  # where the operating system keeps roots
     others: tuple[Other, ...] = ()
     libraries: tuple[str, ...] = ()  # installed, and with roots of their own
+    lazily: _surroundings.Lazily | None = None  # where lazy is set
 
 
 def gather() -> Facts:
@@ -96,6 +97,7 @@ def gather() -> Facts:
         tuple(_surroundings.system_bundles()),
         tuple(_others.others(site)),
         tuple(_others.libraries()),
+        _surroundings.lazily(outcome.sources, settings.values["cache"]) if settings and settings.values["lazy"] else None,
     )
 
 
@@ -150,7 +152,7 @@ def _would_load(settings: Settings | None) -> tuple[Settings | None, Outcome, in
     context = _ssl._SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         settings = settings or _settings.read()
-        outcome = _fallback.choose(context, settings)
+        outcome = _fallback.choose(context, settings._replace(values={**settings.values, "lazy": False}))  # makes nothing
     except Exception as error:  # what the hook would say in a WARNING
         outcome = Outcome("fault", problems=(_named(error),))
     return settings, outcome, context.cert_store_stats()["x509"]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .._say import plain
+from .._sources import Source
 from ._facts import Facts
 from ._others import LIBRARIES
 from ._shown import settings_lines
@@ -101,6 +102,9 @@ def _fallback_lines(facts: Facts) -> Iterator[str]:
         number = "an unknown number of roots" if source.certificates is None else count(source.certificates, "root")
         yield f"  - {where(source.kind + ', ' + number, source.path, ': ')}"
         yield from marked("!", f"{source.problem}", 6) if source.problem else []
+    if facts.lazily is not None:
+        directory, why, doubt = facts.lazily
+        yield from marked("!" if doubt else "-", f"lazily, by {directory}" if directory else f"not lazily: {why}", 2)
     said = {source.problem for source in outcome.sources} | set(facts.settings.problems if facts.settings else ())
     for problem in outcome.problems:
         if problem not in said:
@@ -146,7 +150,8 @@ def as_json(facts: Facts, finding: Finding, suggestions: tuple[Suggestion, ...],
             "used": is_used(facts) and outcome.code == "loaded",
             "outcome": outcome.code,
             "certifi_date": facts.certifi_date.isoformat() if facts.certifi_date else None,
-            "sources": [{**source._asdict(), **roots._asdict()} for source, roots in zip(outcome.sources, wrong, strict=False)],
+            "sources": [_source(source) | roots._asdict() for source, roots in zip(outcome.sources, wrong, strict=False)],
+            "lazy": facts.lazily._asdict() if facts.lazily is not None else None,
             "problems": list(outcome.problems),
         },
         "settings": {
@@ -162,6 +167,10 @@ def as_json(facts: Facts, finding: Finding, suggestions: tuple[Suggestion, ...],
         "suggestions": [suggestion._asdict() for suggestion in suggestions],
         "exit_code": code,
     }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in ("kind", "path", "certificates", "problem")}
 
 
 def _armed_by(facts: Facts) -> str | None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .. import _places, _sources
+from .. import _lazy, _places, _sources
 from .._sources import Source
 from ._certificates import iso, roots_shown, when
 
@@ -47,6 +47,14 @@ class Bundle(NamedTuple):
     path: str
     system: str
     certificates: int | None
+
+
+class Lazily(NamedTuple):
+    """The `directory` by which roots are given, or `why` there is none; `doubt`: something is not as it should be."""
+
+    directory: str | None
+    why: str | None
+    doubt: bool
 
 
 class Roots(NamedTuple):
@@ -167,6 +175,20 @@ def roots_of(source: Source) -> Roots:
         stats["x509"] - stats["x509_ca"],
         stats["x509_ca"] - len(known),
     )
+
+
+def lazily(sources: tuple[Source, ...], cache: str | None) -> Lazily | None:
+    """The hashed directory of the bundles among `sources`, if it is there; makes none. None where there is no bundle."""
+    paths = {source: None if source.kind == "certifi" else source.path for source in sources if source.kind != "capath"}
+    bundles = [_sources.Chosen(source.kind, path, True) for source, path in paths.items() if not os.path.isdir(path or "")]
+    if not bundles:
+        return None
+    if any(source.problem for source in paths):
+        return Lazily(None, "a bundle has a problem, and is loaded without what is wrong in it", False)
+    try:
+        return Lazily(_lazy.find(bundles, cache, None)[0], None, False)
+    except Exception as error:  # whatever it is, the hook then loads the same roots at once
+        return Lazily(None, f"{error}", getattr(error, "doubt", True))
 
 
 def certifi_date() -> datetime.date | None:

@@ -84,6 +84,8 @@ def _attention(facts: Facts, fallback: bool) -> Iterator[str]:
         for number, what in zip(wrong, ("expired", "not yet valid", "not a CA's", "that cannot be decoded"), strict=True):
             if number:
                 yield f"{where(source.kind, source.path)}: {count(number, 'certificate')} {what}"
+    if facts.lazily is not None and facts.lazily.doubt:
+        yield f"the roots are not given lazily: {facts.lazily.why}"
     if _is_old(facts):
         yield f"certifi's roots are of {facts.certifi_date}, more than twelve months ago"
 
@@ -109,7 +111,10 @@ def _why_none(facts: Facts) -> str:
         return f"{origin} says disable = true; to switch fallback-roots on, take that line out"
     if state == "absent":
         reason = f"{facts.absence.reason}; " if facts.absence is not None else ""
-        return f"fallback-roots is not armed here: {reason}import fallback_roots.auto arms it"
+        fails = facts.absence is not None and facts.absence.kind == "unrun" and facts.absence.obstacle is None
+        return f"fallback-roots is not armed here: {reason if not fails else reason.removesuffix('; ')}" + (
+            "" if fails else "import fallback_roots.auto arms it"
+        )
     if state == "armed":
         return "fallback-roots waits for ssl, and something else has imported the ssl that is used here"
     return "; ".join([NOTHING[outcome.code], *outcome.problems])
@@ -192,13 +197,13 @@ def _towards_a_hook(absence: Absence, pip: str) -> Iterator[Suggestion]:
         yield Suggestion(f"{pip} --force-reinstall --no-deps fallback-roots", "Its start-up file is not where site reads it.")
     elif kind == "base":
         yield Suggestion(f"{pip} fallback-roots", "It has to be in this environment, too.")
-    elif kind in ("pythonpath", "line"):
+    elif kind in ("pythonpath", "line") and absence.obstacle is None:
         why = f"site reads no .pth file in {home}, but Python imports a sitecustomize.py there."
         yield Suggestion(f"fallback-roots sitecustomize {shlex.quote(home)}", why)
-    elif kind == "zip":
-        why = f"site reads no .pth file in {home}, but Python imports a sitecustomize.py of a directory before it."
-        again = 'export PYTHONPATH="$PWD/hook:$PYTHONPATH"'
-        yield Suggestion(f"mkdir hook && {command()} sitecustomize hook && {again}", why)
+    elif absence.obstacle is not None and not sys.flags.ignore_environment:
+        why = f"Python imports the first sitecustomize.py on its path, and {home} cannot have it: {absence.obstacle}."
+        export = 'export PYTHONPATH="$PWD/hook${PYTHONPATH:+:$PYTHONPATH}"'
+        yield Suggestion(f"mkdir -p hook && {command()} sitecustomize hook && {export}", why)
 
 
 def _rehash(path: str) -> Suggestion:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from .._say import plain
 from ..errors import FallbackRootsError
 from ._new_file import write
-from ._start_up import customize, mentions_us, start_up_path
+from ._start_up import arms, beginning, customize, start_up_path
 from ._text import marked, say
 
 NAME = "sitecustomize"
@@ -65,16 +65,24 @@ def _is(path: str, text: str) -> bool:
         return False
 
 
+def _is_older(path: str) -> bool:
+    """Whether the file at `path` begins as the template does."""
+    title = (pkgutil.get_data(__package__, "sitecustomize_template.py") or b"").partition(b"\n")[0]
+    return beginning(path).startswith(title)
+
+
 def _refusal(there: str, directory: str) -> str:
     """Why nothing is written, and how the one that is there and ours both come to run."""
-    arms = "; it names fallback_roots, so it may arm it as it is" if mentions_us(there) else ""
+    if _is_older(there):
+        return f"{plain(there)}: is there already, as another version of this package writes it (remove it to have this one's)"
+    so = "; it imports fallback_roots, so it may arm it as it is" if arms(there) else ""
     other = f"write ours into another directory, which PYTHONPATH names before {plain(directory)}: ours gives way to the next."
     if there.endswith(".py") and os.path.isfile(there):
         lines = "put these lines at its head, behind its docstring and what it imports from __future__"
         other = f"Either {lines}:\n\n{LINES}\n\nor {other}"
     else:  # a directory, bytecode, an extension module, a dangling link
         other = f"{other[0].upper()}{other[1:]}"
-    return f"{plain(there)}: is there already, and stays as it is{arms}\n\n{other}"
+    return f"{plain(there)}: is there already, and stays as it is{so}\n\n{other}"
 
 
 def _remarks(directory: str) -> Iterator[str]:
@@ -85,14 +93,17 @@ def _remarks(directory: str) -> Iterator[str]:
     is_named = real in reals
     position = reals.index(real) if is_named else -1  # PYTHONPATH comes first
     first = customize(NAME, entries[: max(position, 0)])
-    if first is not None and mentions_us(first):
-        yield f"{first} comes before it on sys.path, and names fallback_roots, too: that one is run"
+    if first is not None and arms(first):
+        yield f"{first} comes before it on sys.path, and imports fallback_roots, too: that one is run"
     elif first is not None:
         yield f"{first} comes before it on sys.path, so it is not run"
     if not is_named and os.pathsep in directory:
         yield f"{directory} is not on sys.path, and PYTHONPATH cannot name it, for its {os.pathsep}"
     elif not is_named:
         yield f"{directory} is not on sys.path: PYTHONPATH={shlex.quote(directory)} has it run, but for python -I and -E"
+    package = os.path.join(directory, NAME)
+    if os.path.isdir(package):  # without an __init__.py, or the file would not be written
+        yield f"{package} is a directory without __init__.py, and cannot be imported from any more"
     if not os.path.isdir(os.path.join(directory, "fallback_roots")):
         yield f"fallback_roots is not in {directory}: this arms nothing where it cannot be imported from elsewhere"
     behind = zip(entries[position + 1 :], reals[position + 1 :], strict=True)

@@ -9,7 +9,7 @@
 Python imports one module of this name at each start, the first on sys.path. So this one looks for the next, further down, and
 executes it in its own place, as `importlib.reload` would: it runs, and fails, as if this file were not there.
 
-An interpreter started with -I or -E ignores PYTHONPATH, and one with -S imports no sitecustomize; neither is armed.
+An interpreter started with -I or -E ignores PYTHONPATH, and one with -S imports no sitecustomize; neither is armed by this.
 """
 
 try:
