@@ -108,7 +108,8 @@ WORLDS: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_no_network_no_process_no_file_written(name: str, ca_file: Path, hashed_directory: Path, tmp_path: Path) -> None:
-    """From arming to uninstall(), whatever the fallback is, no socket is opened, no process started, no file written."""
+    """From arming to uninstall(), whatever the fallback is without lazy, no socket is opened, no process started, no file
+    written."""
     config = tmp_path / "config.toml"
     config.write_text(f'cafile = "{ca_file}"\n')
     said, expected = WORLDS[name]

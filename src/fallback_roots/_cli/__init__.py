@@ -18,6 +18,7 @@ EXIT_CODES = {
         "doctor: default contexts have roots",
         "check: verified",
         "config check: no fault",
+        "cache build: the directory is there",
         "sitecustomize: it is there",
         "demo: each run did what it should",
     ),
@@ -26,6 +27,7 @@ EXIT_CODES = {
         "check: not verified",
         "config check: a fault",
         "config init: written, but the settings in effect have a fault",
+        "cache build: no directory is there, and why",
         "demo: a run did not what it should",
     ),
     2: ("wrong usage, or the command could not do its work, and says why",),
@@ -58,6 +60,11 @@ def _check(parser: argparse.ArgumentParser) -> None:
 def _config(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="config_command", required=True, metavar="COMMAND")
     _add(commands, CONFIG_COMMANDS)
+
+
+def _cache(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="cache_command", required=True, metavar="COMMAND")
+    _add(commands, CACHE_COMMANDS)
 
 
 def _config_show(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +112,14 @@ CONFIG_COMMANDS = {
         "every fault of the settings in effect, or of FILE", "fallback-roots config check corp.toml", _config_check
     ),
 }
+CACHE_COMMANDS = {
+    "path": Command("the cache directory of lazy", "fallback-roots cache path"),
+    "build": Command(
+        "make the hashed directory for what the settings choose, if it is not there: in an image, say",
+        "FALLBACK_ROOTS_CACHE=/var/cache/fallback-roots fallback-roots cache build",
+    ),
+    "clear": Command("remove all that this package has made in the cache directory", "fallback-roots cache clear"),
+}
 COMMANDS = {
     "doctor": Command(
         "what Python's default CA load looks at and finds, and what comes of it", "fallback-roots doctor --json", _doctor
@@ -119,6 +134,7 @@ COMMANDS = {
         "fallback-roots config init --cafile /etc/ssl/corp.pem",
         _config,
     ),
+    "cache": Command("the hashed directories of lazy", "fallback-roots cache build", _cache),
     "sitecustomize": Command(
         "write a sitecustomize.py that arms interpreters where no .pth file is read: packages on PYTHONPATH",
         "PYTHONPATH=DIR python -m fallback_roots sitecustomize DIR",
