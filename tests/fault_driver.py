@@ -3,7 +3,7 @@
 A profile function sees each call from a frame of ours into code that is not: the first run lists them, and then each is made
 to raise, in a fork of its own. Nobody keeps a list of the calls by hand, so a new one is covered.
 
-Arguments: ``all`` faults or ``some``; ``cold`` or ``warm`` (all that a fallback needs is imported before); the numbers of
+Arguments: ``all``, ``some`` or ``few`` faults; ``cold`` or ``warm`` (all that a fallback needs is imported before); numbers of
 roots that a context may hold after a fault, and the last of them is that of the whole fallback. ``SERVER`` may name a server's
 certificate and key: a context that holds nothing and verifies it has one root, lazily. ``CACHES`` may name a directory: each
 fork has a cache of its own in it. Prints one line for each offence, and a last one with the number of faults. Interrupts and a
@@ -11,6 +11,7 @@ signal handler's time limit must reach the program, nothing else may.
 """
 
 import os
+import shutil
 import signal
 import ssl
 import sys
@@ -152,6 +153,8 @@ def in_a_fork(job: Callable[[], list[str]]) -> list[str]:
             said = job()
         except BaseException:  # noqa: BLE001  # the parent reports it
             said = [traceback.format_exc()]
+        if "CACHES" in os.environ:
+            shutil.rmtree(os.environ["FALLBACK_ROOTS_CACHE"], ignore_errors=True)
         with os.fdopen(writing, "w") as pipe:
             pipe.write("\0".join(said))
         os._exit(0)
@@ -174,10 +177,13 @@ def main(faults_wanted: str, warm: str, *allowed: str) -> None:
     faults = [(fault, True) for fault in PASSING] + [(fault, False) for fault in SWALLOWED]
     if faults_wanted == "some":
         faults = [faults[0], faults[1], faults[3], faults[-1]]
+    if faults_wanted == "few":
+        faults = [faults[0], faults[4]]
     signal.signal(signal.SIGUSR1, end)
     if warm == "warm":
         for name in ("certifi", "logging", "platformdirs", "wrapt", "tomllib" if sys.version_info >= (3, 11) else "tomli"):
             __import__(name)
+    in_a_fork(list_sites)  # what one process leaves for the next, a lazy fallback's directory, is there from now on
     listed = [site.split("|") for site in in_a_fork(list_sites)]
     jobs = [((name, int(line), callee), *fault) for name, line, callee in listed for fault in faults]
     for site, fault, passes in jobs:
