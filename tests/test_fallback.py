@@ -21,7 +21,7 @@ from support import NO_CAS, certifi_roots, output, python
 from test_doors import Copy, copied_ssl, roots
 
 import fallback_roots
-from fallback_roots import _detect, _fallback, _say, _settings, _sources, _watch, auto
+from fallback_roots import _detect, _fallback, _patch, _say, _settings, _sources, _watch, auto
 
 GONE = "cannot be read (No such file or directory)"
 NOTHING_FOUND = "fallback-roots: Python's default CA load found no certificate; "
@@ -591,6 +591,20 @@ def test_wrapt_is_left_out_of_a_frozen_application(
     assert "wrapt failed" in caplog.text
 
 
+def test_wrapt_fails_in_a_frozen_application(
+    copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that has been taken along, and is broken, is missed there, too."""
+    monkeypatch.setattr(_patch, "wrap", raising_value_error)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert roots(copied.ssl.create_default_context()) == 1
+    assert "wrapt failed, and is done without (ValueError: broken)" in caplog.text
+
+
+def raising_value_error(*_: object) -> None:
+    raise ValueError("broken")
+
+
 @pytest.mark.parametrize("why", ["amid another load", "another thread loads", "wrapt fails"])
 def test_where_logging_may_not_be_imported(why: str, copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that may never be let on, and one in which imports fail, does not import logging for its WARNING."""
@@ -877,7 +891,7 @@ def test_an_import_that_makes_a_default_context() -> None:
     """A module that we need, and another thread is importing, may make a default context itself: neither waits for ever."""
     program = """
 from fallback_roots import _fallback, _sources
-_fallback.PATIENCE = 0.2
+_fallback.PATIENCE, _fallback.LONG_PATIENCE = 0.2, 600
 inside, loading = threading.Event(), threading.Event()
 counts = []
 def chosen(values, real=_sources.chosen):

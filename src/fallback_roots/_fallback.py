@@ -60,7 +60,7 @@ def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
     An Exception of ours ends here, in a WARNING; one of the user's (KeyboardInterrupt) passes, and the next load tries again.
     """
     lock = site.hook.lock
-    if site.hook.is_settled:
+    if site.hook.proven:
         outcome = site.hook.outcome = _provided(site, context)
     # Both, since an interrupt may have left either as it was: the flag set, or the lock with this thread.
     elif lock._is_owned() and site.hook.loading:

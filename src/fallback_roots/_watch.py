@@ -169,7 +169,9 @@ class Hook:
         self.loading = False  # by the thread that holds the lock
         self.settings: Settings | None = None
         self.outcome: Outcome | None = None
-        self.proven = False  # a fallback has been loaded to its end: everything it needs is imported
+        # A fallback has been loaded to its end: a load has nothing left to import, to read or to decide, so that threads need
+        # not wait for each other.
+        self.proven = False
         self.half_imported: tuple[str, ...] = ()  # in a fork's child: by threads that only the parent has
         if hasattr(os, "register_at_fork"):
             # In the child alone, and waiting for nothing: taking our lock before a fork would deadlock with logging's hook.
@@ -187,11 +189,6 @@ class Hook:
     def lock(self) -> "Any":
         """The lock of the whole fallback, made when it is first needed: eventlet complains of each RLock that it finds."""
         return self._locks.setdefault("lock", _thread.RLock())
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether a load has nothing left to import, to read or to decide, so that threads need not wait for each other."""
-        return self.proven and self.settings is not None
 
     def _after_fork(self) -> None:
         me = _thread.get_ident()

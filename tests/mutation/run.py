@@ -58,7 +58,7 @@ UNEXPLAINED = "**UNEXPLAINED**"
 # The files that may kill a module's mutants, those that do it soonest first.
 TESTS = {
     "_detect": "detect doors worlds patch",
-    "_watch": "doors patch detect limits fallback startup",
+    "_watch": "loader doors patch detect limits fallback startup",
     "_patch": "patch doors fallback",
     "_fallback": "fallback doors patch sources limits worlds say bad_input",
     "_sources": "sources limits lazy fuzz worlds fallback bad_input",
