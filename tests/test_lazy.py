@@ -29,6 +29,7 @@ DAY = 24 * 60 * 60
 def world(tmp_path: Path) -> World:
     """Three CAs, and nothing of earlier tests in memory."""
     _lazy._known.clear()
+    _certifi._unimported.cache_clear()
     return World(tmp_path)
 
 
@@ -457,6 +458,58 @@ def test_a_certifi_that_gives_other_roots(world: World, cache: Path, monkeypatch
     assert names_in(cache) == []
 
 
+FINDERS = {
+    "plain": ("", True),
+    "imported": ("import certifi", True),
+    "a finder of somebody's": ("sys.meta_path.insert(0, Theirs)", False),
+    "a loader of somebody's": ("sys.meta_path.insert(0, Wrapping)", False),
+    "in a zip": ("sys.path.insert(0, sys.argv[1])", False),
+    "gone": ("sys.meta_path.insert(0, Gone)", False),
+}
+WHERE = """
+import importlib.machinery, importlib.util, json, sys
+class Theirs:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "certifi":
+            return importlib.util.spec_from_loader(name, Theirs)
+    def create_module(spec): pass
+    def exec_module(module): pass
+class Wrapping:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "certifi":
+            spec = importlib.machinery.PathFinder.find_spec(name)
+            class Chained(type(spec.loader)):  # as wrapt's for its hooks after an import
+                pass
+            spec.loader.__class__ = Chained
+            return spec
+class Gone:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "certifi":
+            return importlib.machinery.ModuleSpec(name, None)
+from fallback_roots import _certifi
+{act}
+before = "certifi" in sys.modules
+found = _certifi.file()
+print(json.dumps([found, _certifi.file() == found, before == ("certifi" in sys.modules)]))
+"""
+
+
+@pytest.mark.parametrize("name", FINDERS)
+def test_where_certifi_is(name: str, tmp_path: Path) -> None:
+    """Its file is known without an import, where it lies in the file system and nobody stands before it."""
+    act, plain = FINDERS[name]
+    (tmp_path / "certifi").mkdir()
+    (tmp_path / "certifi" / "__init__.py").touch()
+    archive = shutil.make_archive(str(tmp_path / "zip"), "zip", tmp_path, "certifi")
+    done = python("-c", WHERE.replace("{act}", act), archive)
+    assert done.returncode == 0, done.stderr
+    expected = [certifi.__file__, certifi.where()] if plain else [None, None]
+    assert json.loads(done.stdout) == [expected, True, True]
+
+
 def test_where_certifi_says(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has been patched to read another file is followed there (certifi-linux does so)."""
     monkeypatch.setattr(certifi, "where", lambda: str(world.file))
@@ -496,6 +549,10 @@ def a_file(directory: Path, _: Path) -> None:
 
 def strangers(directory: Path, _: Path) -> None:
     os.chown(directory, 12345, 12345)
+
+
+def strangers_cache(directory: Path, _: Path) -> None:
+    os.chown(directory.parent, 12345, 12345)
 
 
 def strangers_manifest(_: Path, manifest: Path) -> None:
@@ -554,6 +611,7 @@ DOUBTS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
 }
 if hasattr(os, "geteuid") and os.geteuid() == 0:
     DOUBTS["somebody else's"] = strangers, "{directory}: is owned by user id 12345 "
+    DOUBTS["in somebody else's directory"] = strangers_cache, "{cache}: is owned by user id 12345 "
     DOUBTS["somebody else's manifest"] = strangers_manifest, "{manifest}: is owned by user id 12345 "
 
 

@@ -3,6 +3,7 @@
 What lives here: the ways to the roots of a certifi that need not be in a file. What must not: what is in its bundle.
 """
 
+import functools
 import os
 import sys
 from typing import Any
@@ -41,19 +42,25 @@ def file() -> tuple[str | None, str | None]:
     Only for a certifi that lies in the file system, and that nobody stands before: whoever does may give other roots.
     """
     package = sys.modules.get("certifi")
-    spec = package.__spec__ if package is not None else _spec()
-    if spec is None or type(spec.loader).__name__ not in PLAIN or spec.origin is None:
-        return None, None
-    bundle = package.where() if package is not None else os.path.join(os.path.dirname(spec.origin), "cacert.pem")
-    return spec.origin, bundle
+    if package is None:
+        return _unimported()
+    spec = package.__spec__
+    return (spec.origin, package.where()) if spec is not None and _is_plain(spec) else (None, None)
 
 
-def _spec() -> Any:
+@functools.cache  # as an import, which is done once
+def _unimported() -> tuple[str | None, str | None]:
     for finder in sys.meta_path:
-        spec = finder.find_spec("certifi", None, None)
+        spec: Any = finder.find_spec("certifi", None, None)
         if spec is not None:
-            return spec
-    return None
+            break
+    else:
+        return None, None
+    return (spec.origin, os.path.join(os.path.dirname(spec.origin), "cacert.pem")) if _is_plain(spec) else (None, None)
+
+
+def _is_plain(spec: Any) -> bool:
+    return type(spec.loader).__name__ in PLAIN and spec.origin is not None
 
 
 def _contents(package: Any) -> str:

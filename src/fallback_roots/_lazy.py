@@ -214,6 +214,8 @@ def check(root: str, manifest: Manifest) -> tuple[int, ...]:
     problem = None if stat.S_ISDIR(status.st_mode) else "is not a directory"
     if problem is None and hasattr(os, "getuid"):
         problem = _files.distrust(status, path)
+        if problem is None and (above := _files.distrust(os.stat(root), root)):  # who could put another directory of ours here
+            path, problem = root, above
     if problem is None and frozenset(os.listdir(path)) != manifest.names:
         problem = "does not hold what its manifest names"
     if problem is not None:
