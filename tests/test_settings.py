@@ -741,6 +741,17 @@ def test_a_system_without_owners(machine: Machine, monkeypatch: pytest.MonkeyPat
     assert (settings.values["certifi"], settings.problems) == (False, ())
 
 
+def test_a_system_without_a_password_database(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows platformdirs alone knows where the user's file is, and neither HOME nor pwd is needed."""
+    path = machine.write("user", "certifi = false")
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(sys.modules, "pwd", None)
+    monkeypatch.delattr(os, "getuid")
+    monkeypatch.setitem(sys.modules, "platformdirs", platformdirs_that_say(str(Path(path).parent)))
+    assert machine.read().values["certifi"] is False
+
+
 # Where platformdirs looks
 
 
