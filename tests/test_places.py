@@ -681,3 +681,23 @@ def test_a_set_user_id_process(shapes: dict[str, str]) -> None:
             check=False,
         )
     assert done.stdout.splitlines() == ["False True", str([F, "compiled-in", D, "compiled-in"])], done.stderr
+
+
+def test_an_empty_value_is_a_directory_that_is_empty() -> None:
+    """The place of an empty SSL_CERT_DIR is a directory without a path."""
+    (place,) = [place for place in _places.places({F: "", D: ""}) if place.origin == D]
+    assert (place.kind, place.path, place.state) == ("directory", "", _places.NOTHING)
+
+
+def test_a_disks_hiccup_over_a_value_with_a_colon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path of which nothing can be known is in effect, also where it is the whole of what looks like a list."""
+    real = os.stat
+
+    def stat(path: str, *args: object, **kwargs: object) -> os.stat_result:
+        if path == "/no/a:/no/b":
+            raise OSError(errno.EIO, "hiccup")
+        return real(path, *args, **kwargs)  # type: ignore[arg-type]  # as they come
+
+    monkeypatch.setattr(os, "stat", stat)
+    found = [place for place in _places.places({F: "", D: "/no/a:/no/b"}) if place.state != _places.NOTHING]
+    assert [(place.path, place.why) for place in found] == [("/no/a:/no/b", "cannot be looked at (hiccup)")]

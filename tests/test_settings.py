@@ -866,12 +866,23 @@ print(len(settings.problems), "user" in {file.origin for file in settings.files}
 @needs_root
 def test_a_home_behind_a_closed_directory(machine: Machine) -> None:
     """Where it cannot even be seen whose a home is, it cannot be known what was chosen."""
-    program = "from fallback_roots import _settings; print(len(_settings.read().problems))"
+    program = "from fallback_roots import _settings; print(*_settings.read().problems)"
     os.chown(machine.root, 12345, -1)
     machine.root.chmod(0)
     done = python("-c", program, env={"HOME": str(machine.home)}, prefix=BOUND_BY_MODES)
     machine.root.chmod(0o755)
-    assert (done.stdout, done.stderr) == ("1\n", "")
+    path = machine.home / ".config" / "fallback-roots" / "config.toml"
+    assert (done.stdout, done.stderr) == (f"{path}: cannot be opened (Permission denied)\n", "")
+
+
+def test_a_directory_behind_a_link(machine: Machine) -> None:
+    """A link to a directory that has no config file is no fault."""
+    (machine.root / "elsewhere").mkdir()
+    directory = Path(machine.files["user"]).parent
+    directory.rmdir()
+    directory.symlink_to(machine.root / "elsewhere")
+    settings = machine.read()
+    assert (settings.problems, settings.values) == ((), DEFAULTS)
 
 
 REPLACED = """

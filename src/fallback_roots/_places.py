@@ -113,8 +113,6 @@ def _look_at_file(path: str) -> "tuple[str, str]":
 
 
 def _directories(origin: str, value: str) -> "list[Place]":
-    if not value:
-        return [Place("directory", origin, value, NOTHING, "is empty")]
     if URI.match(value):
         return [Place("directory", origin, value, IN_EFFECT, A_URI)]
     paths = value.split(os.pathsep)
