@@ -19,6 +19,8 @@ class World:
         self.cache = tmp_path / "cache"
         _lazy._known.clear()
         self._set, self._capsys = monkeypatch.setenv, capsys
+        monkeypatch.setattr(_lazy, "SETTLED", -1)
+        _lazy._failed.clear()
         self.set(CACHE=str(self.cache), CONFIG=os.devnull)
 
     def set(self, **settings: str) -> None:
@@ -66,7 +68,7 @@ def test_build_without_lazy(world: World) -> None:
     code, out, _ = world.run("build")
     assert (code, out.splitlines()[0]) == (0, str(world.directory))
     assert f"certifi, {certifi_roots()} roots: " in out
-    assert "! lazy is not set, so nothing uses it" in out
+    assert "! lazy is not set, so nothing is loaded lazily" in out
 
 
 def test_what_is_built_is_used(world: World, ca_file: Path) -> None:
@@ -116,15 +118,18 @@ def test_faults(command: str, world: World) -> None:
 
 
 def test_clear(world: World, ca_file: Path) -> None:
-    """clear removes what build has made and what was never finished, leaves what is not ours, and says how much it was."""
-    assert world.run("clear") == (0, f"Removed 0 names from {world.cache}\n", "")
+    """clear removes what build has made, leaves what somebody may be making and what is not ours, and says how much it was."""
+    assert world.run("clear") == (0, "Removed 0 directories and 0 manifests\n", "")
     world.set(CAFILE=str(ca_file))
     world.run("build")
     (world.cache / f"{_rehash.TEMPORARY}0123456789abcdef").mkdir()
     for name in ("notes.txt", "1-mine"):
         (world.cache / name).touch()
-    assert world.run("clear") == (0, f"Removed 4 names from {world.cache}\n", "")
-    assert world.names == ["1-mine", "notes.txt"]
+    assert world.run("clear") == (0, "Removed 1 directory and 2 manifests\n", "")
+    assert world.names == ["1-mine", f"{_rehash.TEMPORARY}0123456789abcdef", "notes.txt"]
+
+
+LEFT = "cannot be removed, or has something in it that is not ours"
 
 
 def test_clear_what_cannot_be_removed(world: World, ca_file: Path) -> None:
@@ -132,7 +137,7 @@ def test_clear_what_cannot_be_removed(world: World, ca_file: Path) -> None:
     world.set(CAFILE=str(ca_file))
     world.run("build")
     (world.directory / "notes.txt").touch()
-    assert world.run("clear") == (2, "", f"fallback-roots: {world.directory}: cannot be removed\n")
+    assert world.run("clear") == (2, "", f"fallback-roots: {world.directory}: {LEFT}\n")
     assert [path.name for path in world.directory.iterdir()] == ["notes.txt"]
     shutil.rmtree(world.directory)
 
@@ -158,3 +163,22 @@ def test_the_doctor(world: World, ca_file: Path, capsys: pytest.CaptureFixture[s
     world.set(LAZY="0")
     main(["doctor", "--json"])
     assert json.loads(capsys.readouterr().out)["fallback"]["lazy"] is None
+
+
+def test_clear_what_is_somebody_elses(world: World, ca_file: Path) -> None:
+    """Nothing is removed in a directory that others may write to, nor in what is none."""
+    world.set(CAFILE=str(ca_file))
+    world.run("build")
+    world.cache.chmod(0o777)
+    words = f"fallback-roots: {world.cache}: is writable by everybody (mode 0777)\n"
+    assert world.run("clear") == (2, "", words)
+    assert world.directory.exists()
+    world.set(CACHE="/dev/null")
+    assert world.run("clear") == (2, "", "fallback-roots: /dev/null: cannot be read (Not a directory)\n")
+
+
+def test_build_where_it_is_switched_off(world: World, ca_file: Path) -> None:
+    """Where a file or a variable switches the package off, that is said."""
+    world.set(CAFILE=str(ca_file), DISABLE="1")
+    code, out, _ = world.run("build")
+    assert (code, "! FALLBACK_ROOTS_DISABLE switches fallback-roots off" in out) == (0, True)

@@ -25,11 +25,18 @@ from fallback_roots import _certifi, _lazy, _places, _rehash, _settings, _source
 DAY = 24 * 60 * 60
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    """Three CAs, and nothing of earlier tests in memory."""
+def forget() -> None:
+    """Be as a process that has just been started."""
     _lazy._known.clear()
+    _lazy._failed.clear()
     _certifi._unimported.cache_clear()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Three CAs, nothing of earlier tests in memory, and files of which the last change counts as long ago."""
+    forget()
+    monkeypatch.setattr(_lazy, "SETTLED", -1)
     return World(tmp_path)
 
 
@@ -55,7 +62,7 @@ def in_directory(path: str | Path | None) -> set[bytes]:
 
 def manifests(cache: Path) -> tuple[Path, Path]:
     """The manifest for the bundles' status, and the one for their contents."""
-    by_content = re.compile(r"'[0-9a-f]{64}'\)$", re.MULTILINE)
+    by_content = re.compile(r"'[0-9a-f]{64}'\),?\)+,?\)*$", re.MULTILINE)
     first, second = sorted(cache.glob("*.manifest"), key=lambda path: by_content.search(path.read_text()) is not None)
     return first, second
 
@@ -276,10 +283,10 @@ def test_two_bundles_of_one_content(world: World, cache: Path) -> None:
 def test_a_directory_that_is_removed(world: World, cache: Path) -> None:
     """Where somebody has removed it, it is made again; by the same process, too."""
     (source,) = load(cache, cafile=str(world.file))
-    for forget in (False, True):
+    for as_another in (False, True):
         shutil.rmtree(source.directory or "")
-        if forget:
-            _lazy._known.clear()
+        if as_another:
+            forget()
         assert load(cache, cafile=str(world.file)) == (source,)
         assert in_directory(source.directory) == {world.ders["A"]}
 
@@ -289,7 +296,7 @@ def test_one_checksum_for_two(world: World, cache: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(_lazy, "manifest_path", lambda root, _: f"{root}/1-00000000.manifest")
     other = world.write("other.pem", world.pems["B"])
     for path, ca in ((world.file, "A"), (other, "B"), (world.file, "A")):
-        _lazy._known.clear()
+        forget()
         assert in_directory(load(cache, cafile=str(path))[0].directory) == {world.ders[ca]}
 
 
@@ -301,7 +308,7 @@ def test_a_manifest_can_be_read(world: World, cache: Path) -> None:
         path = directory / "ca.pem"
         path.write_text(world.pems["A"])
         first = load(cache, cafile=str(path))
-        _lazy._known.clear()
+        forget()
         before = cache.stat().st_mtime_ns
         assert load(cache, cafile=str(path)) == first
         assert cache.stat().st_mtime_ns == before  # nothing was made
@@ -326,11 +333,11 @@ def test_an_image_on_another_machine(name: str, world: World, cache: Path, monke
     first = load(cache, cafile=str(path))
     before = names_in(cache)
     MOVED[name](path)
-    _lazy._known.clear()
+    forget()
     monkeypatch.setattr(_rehash, "make", raising(AssertionError()))
     assert load(cache, cafile=str(path)) == first
     assert len(names_in(cache)) == len(before) + 1
-    _lazy._known.clear()
+    forget()
     monkeypatch.setattr(_lazy, "_content", raising(AssertionError()))
     assert load(cache, cafile=str(path)) == first
 
@@ -438,24 +445,75 @@ print(len(context.get_ca_certs()), source.certificates, source.directory is not 
 @pytest.mark.usefixtures("world")
 def test_a_certifi_that_is_in_no_file(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """certifi in a zip, in memory or behind somebody's finder is read as ever."""
-    monkeypatch.setattr(_certifi, "file", lambda: (None, None))
+    monkeypatch.setattr(_certifi, "files", tuple)
     (source,) = load(cache, certifi=True)
     assert (source.certificates, source.directory, source.note) == (
         certifi_roots(),
         None,
-        "not lazily, since certifi is not in a file",
+        "not lazily, since certifi is not in a file, or gives other roots than those in it",
     )
 
 
 def test_a_certifi_that_gives_other_roots(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where somebody has changed what certifi gives, a file that has something else does not speak for it."""
-    monkeypatch.setattr(certifi, "contents", lambda: world.pems["A"])
-    (source,) = load(cache, certifi=True)
-    assert (source.certificates, source.note) == (
-        1,
-        f"not lazily, since certifi gives other roots than those in {certifi.where()}",
-    )
-    assert names_in(cache) == []
+    """Where somebody has changed what certifi gives, a file that has something else does not speak for it, nor a manifest."""
+    for prepared in (False, True):
+        with monkeypatch.context() as patch:
+            patch.setattr(certifi, "contents", lambda: world.pems["A"])
+            (source,) = load(cache, certifi=True)
+        note = "not lazily, since certifi is not in a file, or gives other roots than those in it"
+        assert (source.certificates, source.note) == (1, note)
+        assert bool(names_in(cache)) is prepared
+        assert load(cache, certifi=True)[0].directory is not None
+
+
+def test_a_certifi_whose_code_changes(cache: Path, tmp_path: Path) -> None:
+    """Where certifi's own files are other ones than before it is asked again, which imports it."""
+    package = Path(shutil.copytree(Path(certifi.__file__).parent, tmp_path / "certifi"))
+    env = {**NO_CAS, "FALLBACK_ROOTS_LAZY": "1", "FALLBACK_ROOTS_CACHE": str(cache), "PYTHONPATH": str(tmp_path)}
+    program = f"""
+from fallback_roots import _lazy
+_lazy.SETTLED = -1
+{COUNT}
+"""
+    assert [python("-c", program, env=env).stdout for _ in range(2)] == [f"0 {certifi_roots()}\n"] * 2
+    (tmp_path / "one.pem").write_bytes(trustme.CA().cert_pem.bytes())
+    with (package / "core.py").open("a") as file:
+        file.write(f"\ndef where(): return {str(tmp_path / 'one.pem')!r}\ndef contents(): return open(where()).read()\n")
+    assert python("-c", program, env=env).stdout == "1 1\n"
+
+
+COUNT = """
+import ssl
+context = ssl.create_default_context()
+import fallback_roots
+print(len(context.get_ca_certs()), *[source.certificates for source in fallback_roots.status().outcome.sources])
+"""
+
+
+def test_a_certifi_that_is_blocked(cache: Path) -> None:
+    """A program that keeps certifi from being imported has none of its roots, as without lazy."""
+    env = {**NO_CAS, "FALLBACK_ROOTS_LAZY": "1", "FALLBACK_ROOTS_CACHE": str(cache)}
+    assert python("-c", COUNT, env=env).stdout == f"0 {certifi_roots()}\n"
+    assert python("-c", f"import sys; sys.modules['certifi'] = None\n{COUNT}", env=env).stdout == "0 0\n"
+
+
+def test_a_certifi_elsewhere_later(cache: Path, tmp_path: Path) -> None:
+    """Once a lazy load has found certifi's file, a later load imports that certifi, wherever the program is by then."""
+    (tmp_path / "certifi").mkdir()
+    (tmp_path / "certifi" / "__init__.py").write_text("print('another one')")
+    env = {**NO_CAS, "FALLBACK_ROOTS_LAZY": "1", "FALLBACK_ROOTS_CACHE": str(cache)}
+    python("-c", COUNT, env=env)
+    program = f"""
+{COUNT}
+import os, shutil, sys
+assert "certifi" not in sys.modules
+os.chdir({str(tmp_path)!r})
+shutil.rmtree({str(cache)!r})
+{COUNT}
+print(sys.modules["certifi"].__file__)
+"""
+    done = python("-c", program, env=env)
+    assert done.stdout.splitlines() == [f"0 {certifi_roots()}"] * 2 + [certifi.__file__]
 
 
 FINDERS = {
@@ -465,6 +523,10 @@ FINDERS = {
     "a loader of somebody's": ("sys.meta_path.insert(0, Wrapping)", False),
     "in a zip": ("sys.path.insert(0, sys.argv[1])", False),
     "gone": ("sys.meta_path.insert(0, Gone)", False),
+    "blocked": ("sys.modules['certifi'] = None", False),
+    "amid its import": ("import certifi; certifi.__spec__._initializing = True", False),
+    "an old finder": ("sys.meta_path.insert(0, object())", True),
+    "other contents": ("import certifi; certifi.contents = lambda: 'other'", False),
 }
 WHERE = """
 import importlib.machinery, importlib.util, json, sys
@@ -492,8 +554,8 @@ class Gone:
 from fallback_roots import _certifi
 {act}
 before = "certifi" in sys.modules
-found = _certifi.file()
-print(json.dumps([found, _certifi.file() == found, before == ("certifi" in sys.modules)]))
+found = _certifi.files()
+print(json.dumps([found, _certifi.files() == found, before == ("certifi" in sys.modules)]))
 """
 
 
@@ -506,7 +568,7 @@ def test_where_certifi_is(name: str, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "zip"), "zip", tmp_path, "certifi")
     done = python("-c", WHERE.replace("{act}", act), archive)
     assert done.returncode == 0, done.stderr
-    expected = [certifi.__file__, certifi.where()] if plain else [None, None]
+    expected = [certifi.where(), certifi.__file__, str(Path(certifi.__file__).with_name("core.py"))] if plain else []
     assert json.loads(done.stdout) == [expected, True, True]
 
 
@@ -589,13 +651,13 @@ def elsewhere(directory: Path, manifest: Path) -> None:
     manifest.write_text(manifest.read_text().replace(directory.name, "other"))
 
 
-NAMED = "{directory}: does not hold what its manifest names"
-NO_MANIFEST = "{manifest}: is not a manifest"
+NAMED = "{directory}: does not hold what its manifest names (fallback-roots cache clear removes it)"
+NO_MANIFEST = "{manifest}: is not a manifest (fallback-roots cache clear removes it)"
 DOUBTS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "another name in it": (other_names, NAMED),
     "a name is missing": (fewer_names, NAMED),
     "everybody may write": (everybody_may_write, "{directory}: is writable by everybody (mode 0777)"),
-    "everybody may write above": (everybody_may_write_above, "is in {cache}, which is writable by everybody (mode 0777)"),
+    "everybody may write above": (everybody_may_write_above, "{cache}, which is writable by everybody (mode 0777)"),
     "a link": (a_link, "{directory}: is not a directory"),
     "a file": (a_file, "{directory}: is not a directory"),
     "an empty manifest": (empty, NO_MANIFEST),
@@ -627,7 +689,7 @@ def test_a_doubt(name: str, which: str, world: World, cache: Path) -> None:
         manifest = content
     act, words = DOUBTS[name]
     act(directory, manifest)
-    _lazy._known.clear()
+    forget()
     found = eagerly(world, cache)
     assert found.doubt is not None
     assert found.note is None
@@ -672,7 +734,8 @@ def test_a_fault_of_ours(world: World, cache: Path, monkeypatch: pytest.MonkeyPa
 
 RACE = """
 import json, os, sys
-from fallback_roots import _sources
+from fallback_roots import _lazy, _sources
+_lazy.SETTLED = -1
 from test_sources import choose, client
 begin, go = os.pipe()
 children = []
@@ -707,6 +770,7 @@ def test_sixty_four_processes_at_once(world: World, cache: Path) -> None:
 CRASH = """
 import os, sys
 from fallback_roots import _lazy, _rehash, _sources
+_lazy.SETTLED = -1
 from test_sources import choose, client
 
 def dying(real):
@@ -745,7 +809,7 @@ def test_a_crash_at_any_point(world: World, tmp_path: Path) -> None:
         finished = [cache / name for name in names_in(cache) if not name.endswith(".manifest") and name.startswith("1-")]
         assert all(in_directory(directory) == {world.ders["A"], world.ders["B"]} for directory in finished)
         found.add(len(finished))
-        _lazy._known.clear()
+        forget()
         (source,) = load(cache, cafile=str(path))
         assert (source.note, source.doubt) == (None, None)
         assert in_directory(source.directory) == {world.ders["A"], world.ders["B"]}
@@ -766,6 +830,9 @@ def test_a_fault_while_it_is_made(
             with pytest.raises(type(error)):
                 load(cache, cafile=str(world.file))
     assert not [left for left in names_in(cache) if left.startswith(_rehash.TEMPORARY)]
+    if isinstance(error, OSError) and name != "replace":  # a directory that is there is used
+        assert "No space left on device" in (eagerly(world, cache).note or "")  # the disk is not asked again by this process
+    forget()
     (source,) = load(cache, cafile=str(world.file))
     assert in_directory(source.directory) == {world.ders["A"]}
 
@@ -794,8 +861,8 @@ def test_a_directory_of_that_name_in_doubt(world: World, cache: Path) -> None:
     (directory / "00000000.0").touch()
     for manifest in cache.glob("*.manifest"):
         manifest.unlink()
-    _lazy._known.clear()
-    assert eagerly(world, cache).doubt == f"not lazily, since {directory}: does not hold what its manifest names"
+    forget()
+    assert eagerly(world, cache).doubt == "not lazily, since " + NAMED.format(directory=directory)
     assert names_in(cache) == [directory.name]
 
 
@@ -862,7 +929,7 @@ def test_use_keeps_it(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch
     age(manifest, 20)
     load(cache, cafile=str(world.file))
     assert time.time() - manifest.stat().st_mtime > 19 * DAY  # this process has just noted it
-    _lazy._known.clear()
+    forget()
     load(cache, cafile=str(world.file))
     assert time.time() - manifest.stat().st_mtime < DAY
     age(manifest, 20)
@@ -873,9 +940,143 @@ def test_use_keeps_it(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch
     age(manifest, 0.5)
     before = manifest.stat().st_mtime
     monkeypatch.setattr(time, "time", lambda: now)
-    _lazy._known.clear()
+    forget()
     load(cache, cafile=str(world.file))
     assert manifest.stat().st_mtime == before
+
+
+# ---------------------------------------------------------------- what an attack has found
+
+
+def test_a_change_within_a_tick_of_the_clock(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle that was written just now may be written again without another time: its content is looked at each time."""
+    monkeypatch.setattr(_lazy, "SETTLED", 60 * 10**9)
+    path = world.write("bundle.pem", world.pems["A"])
+    frozen = _lazy.State("cafile", str(path), ((str(path), 1, time.time_ns(), 1, 1, 1),))
+    monkeypatch.setattr(_lazy, "_state", lambda _: frozen)
+    for ca in "ABA":
+        world.write("bundle.pem", world.pems[ca])
+        assert in_directory(load(cache, cafile=str(path))[0].directory) == {world.ders[ca]}
+
+
+def test_a_directory_that_another_source_knows(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two roots of one name, one by a capath, that is asked first which would be in memory without lazy."""
+    cas = [trustme.CA(organization_name="the same", organization_unit_name="one") for _ in range(2)]
+    bundle, hashed = world.write("bundle.pem", cas[0].cert_pem.bytes()), world.root / "capath"
+    hashed.mkdir()
+    cas[1].cert_pem.write_to_path(str(hashed / f"{subject_hash(bundle)}.0"))
+    monkeypatch.setattr(_certifi, "read", lambda: (str(bundle), bundle.read_text(), None))
+    monkeypatch.setattr(_certifi, "files", lambda: (str(bundle),) * 3)
+    monkeypatch.setattr(_sources, "chosen", lambda _: iter([_sources.Chosen("capath", str(hashed), False), CERTIFI]))
+    found = []
+    for lazy in (False, True):
+        context = client()
+        _sources.load(context, choose(lazy=lazy, cache=str(cache), certifi=True, capath=str(hashed)))
+        found.append([verifies(context, ca) for ca in cas])
+    assert found[0] == found[1] == [True, False]
+
+
+CERTIFI = _sources.Chosen("certifi", None, True)
+
+
+@pytest.mark.parametrize("umask", [0, 0o002, 0o022, 0o077])
+def test_any_umask(umask: int, world: World, tmp_path: Path) -> None:
+    """What is made can be written by its owner alone and read by everybody, whatever the umask is, and is used."""
+    cache = tmp_path / "some" / "where" / "cache"
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            (source,) = load(cache, cafile=str(world.file))
+            assert (source.note, source.doubt) == (None, None)
+            forget()
+    finally:
+        os.umask(before)
+    directory = Path(source.directory or "")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (cache, directory)} == {0o755}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (*directory.iterdir(), *cache.glob("*.manifest"))} == {0o644}
+    assert not any(path.stat().st_mode & 0o022 for path in (cache.parent, cache.parent.parent))
+
+
+def test_a_group_that_may_write(world: World, tmp_path: Path) -> None:
+    """Where the group may write on the way, a user's own, perhaps, the roots are loaded at once, without a WARNING."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o775)
+    source = eagerly(world, tmp_path / "shared" / "cache")
+    assert (source.note, source.doubt) == (f"not lazily, since {tmp_path}/shared: is writable by its group (mode 0775)", None)
+
+
+@needs_root
+@pytest.mark.parametrize("what", ["a directory", "a link"])
+def test_a_way_of_somebody_elses(what: str, world: World, tmp_path: Path) -> None:
+    """Who owns a directory or a link on the way could put another directory in the place of ours after we have looked."""
+    theirs = tmp_path / "theirs"
+    if what == "a link":
+        (tmp_path / "ours").mkdir()
+        theirs.symlink_to("ours")
+    else:
+        theirs.mkdir()
+    os.chown(theirs, 12345, 12345, follow_symlinks=False)
+    source = eagerly(world, theirs / "cache")
+    assert (source.doubt or "").startswith(f"not lazily, since {theirs}: is owned by user id 12345 (expected root, ")
+
+
+def test_a_sticky_directory(world: World, tmp_path: Path) -> None:
+    """In a directory as /tmp nobody else can move what is ours; but ours itself is not to be such a one."""
+    (tmp_path / "sticky").mkdir()
+    (tmp_path / "sticky").chmod(0o1777)
+    (source,) = load(tmp_path / "sticky" / "cache", cafile=str(world.file))
+    assert (source.note, source.doubt) == (None, None)
+    Path(source.directory or "").chmod(0o1777)
+    assert "is writable by everybody (mode 1777)" in (eagerly(world, tmp_path / "sticky" / "cache").doubt or "")
+
+
+@needs_root
+def test_another_user_of_the_same_process(world: World, tmp_path: Path) -> None:
+    """What was good for one user id is looked at again for another."""
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(0o755)
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", 12345, 12345)
+    os.seteuid(12345)
+    try:
+        (source,) = load(tmp_path / "theirs" / "cache", cafile=str(world.file))
+        assert (source.note, source.doubt) == (None, None)
+    finally:
+        os.seteuid(0)
+    assert "is owned by user id 12345" in (eagerly(world, tmp_path / "theirs" / "cache").doubt or "")
+
+
+def test_it_is_emptied_while_it_is_made(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody has taken out of it before it got its name keeps it from getting that."""
+    sync = _rehash._sync
+
+    def empty_it(path: str) -> None:
+        for file in Path(path).iterdir():
+            file.unlink()
+        sync(path)
+
+    monkeypatch.setattr(_rehash, "_sync", empty_it)
+    assert "was changed while it was made" in (eagerly(world, cache).note or "")
+    assert names_in(cache) == []
+
+
+def test_a_link_in_its_place_while_it_is_removed(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that somebody puts in its place after the look leads the removal nowhere."""
+    directory, other = cache / f"1-{'0' * 32}", tmp_path / "other"
+    for path in (directory, other):
+        path.mkdir(parents=True)
+        (path / "01234567.0").touch()
+    empty = _rehash._empty
+
+    def swapped(path: str) -> None:
+        directory.rename(cache / "aside")
+        directory.symlink_to(other)
+        empty(path)
+
+    monkeypatch.setattr(_rehash, "_empty", swapped)
+    _rehash.remove(str(directory))
+    assert (other / "01234567.0").exists()
 
 
 # ---------------------------------------------------------------- by the hook

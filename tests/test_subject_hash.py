@@ -65,6 +65,11 @@ def with_subject(subject: bytes, version: bytes = VERSION) -> bytes:
     return der(SEQUENCE, der(SEQUENCE, *fields), ALGORITHM, der(3, b"\0"))
 
 
+def attribute(value: bytes) -> bytes:
+    """A subject of one attribute."""
+    return der(SEQUENCE, der(SET, der(SEQUENCE, der(6, COMMON_NAME), value)))
+
+
 def common_name(text: str, tag: int = UTF8) -> Name:
     return [[(COMMON_NAME, text, tag)]]
 
@@ -131,6 +136,13 @@ def test_a_name(name: str) -> None:
     assert subject_hash(made) == by_openssl(made)
 
 
+@pytest.mark.parametrize("value", [der(3, b"\0\xff"), der(3, b"\0"), der(SEQUENCE, der(UTF8, b"A"))])
+def test_an_attribute_that_is_no_text(value: bytes) -> None:
+    """Bits and sequences are compared as they are."""
+    made = with_subject(attribute(value))
+    assert subject_hash(made) == by_openssl(made)
+
+
 def test_a_real_certificate() -> None:
     """One that somebody has signed is read like those above."""
     made = ssl.PEM_cert_to_DER_cert(trustme.CA(organization_name="Root").cert_pem.bytes().decode())
@@ -183,6 +195,9 @@ NO_CERTIFICATES = {
     "half a length": b"\x30\x84\xff",
     "an attribute of one part": with_subject(der(SEQUENCE, der(SET, der(SEQUENCE, der(6))))),
     "an attribute of three parts": with_subject(der(SEQUENCE, der(SET, der(SEQUENCE, der(6), der(UTF8), der(UTF8))))),
+    "a part without attributes": with_subject(der(SEQUENCE, der(SET))),
+    "a constructed string": with_subject(attribute(der(UTF8 | 0x20, der(UTF8, b"Root")))),
+    "bits that are not there": with_subject(attribute(der(3, b"\4\xff"))),
     "no UTF-8": ROOT.replace(b"Root", b"Ro\xfft"),
 }
 

@@ -3,6 +3,7 @@
 What lives here: the ways to the roots of a certifi that need not be in a file. What must not: what is in its bundle.
 """
 
+import _frozen_importlib
 import functools
 import os
 import sys
@@ -16,7 +17,7 @@ PLAIN = ("SourceFileLoader", "SourcelessFileLoader")
 def read() -> tuple[str | None, str | None, str | None]:
     """certifi's place, or None for one that is in no file; its bundle's text by the first way that works; or the problem."""
     try:
-        import certifi as package
+        package = _import()
     except Exception as error:
         if _places.may_pass(error):
             raise
@@ -36,31 +37,64 @@ def read() -> tuple[str | None, str | None, str | None]:
     return where, None, problem
 
 
-def file() -> tuple[str | None, str | None]:
-    """certifi's place, as `read` gives it, and the file that its bundle is in, without an import; None where that is unsure.
+def _import() -> Any:
+    spec = _unimported() if _unimported.cache_info().currsize and "certifi" not in sys.modules else None
+    if spec is not None and _is_plain(spec):
+        # Not by a search: sys.path may have changed since a lazy load has found it there, or the current directory has.
+        return _frozen_importlib._load(spec)  # type: ignore[attr-defined]  # what import does with what it has found
+    import certifi
 
-    Only for a certifi that lies in the file system, and that nobody stands before: whoever does may give other roots.
+    return certifi
+
+
+def files() -> tuple[str, ...]:
+    """The files of its bundle and of its code, its place (as `read` gives it) second; none where that is unsure.
+
+    Without an import. Only for a certifi that lies in the file system, and that nobody stands before or has changed: whoever
+    does may give other roots.
     """
-    package = sys.modules.get("certifi")
-    if package is None:
-        return _unimported()
-    spec = package.__spec__
-    return (spec.origin, package.where()) if spec is not None and _is_plain(spec) else (None, None)
+    if "certifi" in sys.modules:
+        package: Any = sys.modules["certifi"]
+        spec = getattr(package, "__spec__", None)
+        if spec is None or getattr(spec, "_initializing", False) or not _is_plain(spec):
+            return ()
+        bundle = package.where() if _gives_the_file(package) else None
+    else:
+        spec = _unimported()
+        if spec is None or not _is_plain(spec):
+            return ()
+        bundle = os.path.join(os.path.dirname(spec.origin), "cacert.pem")
+    core = os.path.join(os.path.dirname(spec.origin), "core.py")
+    return (bundle, spec.origin, core) if bundle is not None else ()
 
 
 @functools.cache  # as an import, which is done once
-def _unimported() -> tuple[str | None, str | None]:
+def _unimported() -> Any:
     for finder in sys.meta_path:
-        spec: Any = finder.find_spec("certifi", None, None)
-        if spec is not None:
-            break
-    else:
-        return None, None
-    return (spec.origin, os.path.join(os.path.dirname(spec.origin), "cacert.pem")) if _is_plain(spec) else (None, None)
+        if hasattr(finder, "find_spec"):
+            spec = finder.find_spec("certifi", None, None)
+            if spec is not None:
+                return spec
+    return None
 
 
 def _is_plain(spec: Any) -> bool:
     return type(spec.loader).__name__ in PLAIN and spec.origin is not None
+
+
+_compared: tuple[Any, ...] = ()  # the functions, and the place, for which `contents` gave what is in the file
+
+
+def _gives_the_file(package: Any) -> bool:
+    """Whether an imported certifi's contents are those of its file: somebody may have replaced either function."""
+    global _compared
+    now = (package.contents, package.where, package.where())
+    if now != _compared:
+        with open(now[2], encoding="latin-1") as file:
+            if file.read() != package.contents():
+                return False
+        _compared = now
+    return True
 
 
 def _contents(package: Any) -> str:

@@ -43,26 +43,28 @@ def read(path: str, limit: int, found: bool = False) -> "tuple[bytes, str | None
 def distrust(status: os.stat_result, path: str) -> "str | None":
     """Why a file with this `status` may be somebody else's word."""
     # Containers run under arbitrary user ids, in an environment that somebody else has built.
-    if status.st_uid not in (0, os.geteuid()) and status.st_uid != _owner(sys.prefix):
+    if status.st_uid not in (0, os.geteuid()) and status.st_uid != owner(sys.prefix):
         return f"is owned by user id {status.st_uid} (expected root, this process's user or the owner of {sys.prefix})"
     if status.st_mode & stat.S_IWOTH:
         return f"is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
-    for directory in _way(path):
-        mode = os.stat(directory).st_mode
+    for directory in way(path):
+        mode = os.lstat(directory).st_mode
+        if stat.S_ISLNK(mode):
+            continue
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             return f"is in {directory}, which is writable by everybody (mode {stat.S_IMODE(mode):04o})"
     return None
 
 
-def _owner(path: str) -> "int | None":
+def owner(path: str) -> "int | None":
     try:
         return os.stat(path).st_uid
     except FileNotFoundError:
         return None
 
 
-def _way(path: str) -> "dict[str, None]":
-    """The directories that the way to `path` leads through, those behind links and those in which the links are."""
+def way(path: str) -> "dict[str, None]":
+    """What the way to `path` leads through: directories, those behind links and those in which the links are, and the links."""
     found: dict[str, None] = {}
     directory, parts = os.path.abspath(os.sep), path.split(os.sep)[::-1]
     for _ in range(LONGEST_WAY):
@@ -75,6 +77,7 @@ def _way(path: str) -> "dict[str, None]":
             found[directory] = None
             entry = os.path.join(directory, part)
             if os.path.islink(entry):
+                found[entry] = None
                 target = os.readlink(entry)
                 parts += target.split(os.sep)[::-1]
                 directory = os.path.abspath(os.sep) if os.path.isabs(target) else directory

@@ -12,6 +12,7 @@ name whole, by a rename, so whoever comes at the same time, or dies in the middl
 import os
 import re
 import stat
+import sys
 import time
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +30,8 @@ FORMAT = "1"
 HEAD, END = "fallback-roots lazy", "end"
 NAME = re.compile(rf"{FORMAT}-[0-9a-f]{{32}}\Z")
 LARGEST_MANIFEST = 1024 * 1024  # bytes; each root takes 11
+SETTLED = 2_000_000_000  # nanoseconds; FAT counts in twos of seconds
+CLEAR = "(fallback-roots cache clear removes it)"
 DAY = 24 * 60 * 60.0  # seconds
 KEPT = 30 * DAY  # what nobody has used for so long is removed when something is made
 
@@ -56,25 +59,30 @@ Keys = tuple[tuple[object, ...], ...]  # what a manifest is for: a `State` or a 
 
 
 class State(NamedTuple):
-    """A bundle as it is now: `path` is what people are told (certifi's package), `file` is where the certificates are."""
+    """A bundle as it is now: `path` is what people are told, `files` are the bundle and, of certifi, its code; each with its
+    size, times of change (nanoseconds), inode and device."""
 
     kind: str
     path: str
-    file: str
-    size: int
-    mtime: int  # nanoseconds, as is the next
-    ctime: int
-    inode: int
-    device: int
+    files: tuple[tuple[str, int, int, int, int, int], ...]
+
+    @property
+    def file(self) -> str:
+        """The bundle."""
+        return self.files[0][0]
+
+    @property
+    def changed(self) -> int:
+        """When one of the files was last changed, in nanoseconds since the epoch."""
+        return max(max(mtime, ctime) for _, _, mtime, ctime, _, _ in self.files)
 
 
 class Content(NamedTuple):
-    """A bundle by what is in it: `sha256` of the file in hex digits."""
+    """A bundle by what is in it: each file with its SHA-256 in hex digits."""
 
     kind: str
     path: str
-    file: str
-    sha256: str
+    files: tuple[tuple[str, str], ...]
 
 
 class Known(NamedTuple):
@@ -86,7 +94,9 @@ class Known(NamedTuple):
     used: float  # seconds since the epoch, as the manifest's file says it
 
 
-_known: dict[tuple[str | None, tuple[State, ...]], Known] = {}  # by the cache directory that is set, and the bundles
+Choice = tuple[str | None, tuple[State, ...], int]  # the cache directory that is set, the bundles, and for which user
+_known: dict[Choice, Known] = {}
+_failed: dict[Choice, str] = {}  # why it could not be made: a full disk is not asked again for each context
 
 
 def find(bundles: "list[Chosen]", cache: str | None, blocks: "Blocks | None") -> "tuple[str, list[tuple[str, int]]]":
@@ -98,50 +108,72 @@ def find(bundles: "list[Chosen]", cache: str | None, blocks: "Blocks | None") ->
     """
     try:
         states = tuple(map(_state, bundles))
-        known = _known.get((cache, states))
+        choice = (cache, states, os.geteuid() if hasattr(os, "geteuid") else 0)
+        known = _known.get(choice)
         if known is None or not _is_as_it_was(known):
-            known = _look(cache, bundles, states, blocks)
+            known = _look(choice, bundles, blocks)
         elif time.time() - known.used > DAY:
-            known = known._replace(used=_touch(known.cache, states))
-            _known[cache, states] = known
+            known = _known[choice] = known._replace(used=_touch(known.cache, states))
     except OSError as error:
         if _is_the_programs(error):
             raise
-        raise NotLazyError(f"{error.filename or 'its directory'}: {error.strerror or error}") from error
-    counts = known.manifest.counts
-    return os.path.join(known.cache, known.manifest.directory), [
-        (state.path, n) for state, n in zip(states, counts, strict=True)
-    ]
+        raise NotLazyError(_said(error)) from error
+    places = [(state.path, count) for state, count in zip(states, known.manifest.counts, strict=True)]
+    return os.path.join(known.cache, known.manifest.directory), places
 
 
-def _look(cache: str | None, bundles: "list[Chosen]", states: tuple[State, ...], blocks: "Blocks | None") -> Known:
-    root = directory(cache)
+def _said(error: OSError) -> str:
+    return f"{error.filename or 'the cache directory'}: {error.strerror or error}"
+
+
+def _look(choice: Choice, bundles: "list[Chosen]", blocks: "Blocks | None") -> Known:
+    cache, states, _ = choice
+    root, now = directory(cache), time.time_ns()
     manifest = read(root, states)
     if manifest is None and blocks is None:
         manifest = read(root, tuple(map(_content, states)))
     elif manifest is None and blocks is not None:
-        manifest = _look_closely(root, bundles, states, blocks)
+        manifest = _look_closely(root, choice, bundles, blocks)
     if manifest is None:
         raise NotLazyError("the directory is not there yet; the first default load that needs it makes it")
     status = check(root, manifest)
+    known = Known(root, manifest, status, _touch(root, states) if blocks else time.time())
     _known.clear()  # a bundle has changed; there is no more than one choice in a process
-    known = _known[cache, states] = Known(root, manifest, status, _touch(root, states) if blocks else time.time())
+    if _is_settled(states, now):
+        _known[choice] = known
     return known
 
 
-def _look_closely(root: str, bundles: "list[Chosen]", states: tuple[State, ...], blocks: "Blocks") -> Manifest:
-    """The manifest for what is in the bundles, and another one for their `states`, so that the next look need not be close."""
-    from . import _rehash
+def _is_settled(states: tuple[State, ...], now: int) -> bool:
+    """Whether a change that comes after `now` will show: a file's time is that of a clock that ticks (git's "racy" files)."""
+    return all(abs(now - state.changed) > SETTLED for state in states)
 
+
+def _look_closely(root: str, choice: Choice, bundles: "list[Chosen]", blocks: "Blocks") -> Manifest:
+    """The manifest for what is in the bundles, and another one for their states, so that the next look need not be close."""
+    states, now = choice[1], time.time_ns()
     contents = tuple(map(_content, states))
     manifest = read(root, contents)
+    if manifest is None and choice in _failed:
+        raise NotLazyError(_failed[choice])
     made = blocks(tuple(state.file for state in states)) if manifest is None else None
     for one, state in zip(bundles, states, strict=True):
         if _state(one) != state:
             raise NotLazyError(f"{state.file} has changed while it was read")
     if made is not None:
-        manifest = _rehash.make(root, contents, made)
+        from . import _rehash
+
+        try:
+            manifest = _rehash.make(root, contents, made)
+        except OSError as error:
+            if not _is_the_programs(error):
+                _failed[choice] = _said(error)
+            raise
     assert manifest is not None  # for type checkers
+    if not _is_settled(states, now):
+        return manifest
+    from . import _rehash
+
     try:
         _rehash.write_manifest(root, states, manifest)
     except OSError as error:  # prepared by somebody else, for whoever may not write there
@@ -153,10 +185,13 @@ def _look_closely(root: str, bundles: "list[Chosen]", states: tuple[State, ...],
 def _content(state: State) -> Content:
     import hashlib
 
-    data, problem = _files.read(state.file, _places.LARGEST_BUNDLE)
-    if problem:
-        raise NotLazyError
-    return Content(state.kind, state.path, state.file, hashlib.sha256(data, usedforsecurity=False).hexdigest())
+    found = []
+    for path, *_ in state.files:
+        data, problem = _files.read(path, _places.LARGEST_BUNDLE)
+        if problem:
+            raise NotLazyError
+        found.append((path, hashlib.sha256(data, usedforsecurity=False).hexdigest()))
+    return Content(state.kind, state.path, tuple(found))
 
 
 def directory(cache: str | None) -> str:
@@ -181,17 +216,21 @@ def directory(cache: str | None) -> str:
 
 
 def _state(one: "Chosen") -> State:
-    path, file = one.path, one.path
-    if one.kind == "certifi":
+    if one.path is None:
         from . import _certifi
 
-        path, file = _certifi.file()
-    if path is None or file is None:
-        raise NotLazyError(f"{one.kind} is not in a file")
-    status = os.stat(file)
+        paths = _certifi.files()
+        if not paths:
+            raise NotLazyError(f"{one.kind} is not in a file, or gives other roots than those in it")
+        return State(one.kind, paths[1], tuple(map(_state_of, paths)))
+    return State(one.kind, one.path, (_state_of(one.path),))
+
+
+def _state_of(path: str) -> tuple[str, int, int, int, int, int]:
+    status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise NotLazyError()
-    return State(one.kind, path, file, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
+        raise NotLazyError
+    return path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
 
 
 def _is_as_it_was(known: Known) -> bool:
@@ -211,16 +250,34 @@ def check(root: str, manifest: Manifest) -> tuple[int, ...]:
     """The status of the directory that `manifest` names, if it may be used: whoever may write to it decides whom to trust."""
     path = os.path.join(root, manifest.directory)
     state, status = _status(path), os.lstat(path)
-    problem = None if stat.S_ISDIR(status.st_mode) else "is not a directory"
-    if problem is None and hasattr(os, "getuid"):
-        problem = _files.distrust(status, path)
-        if problem is None and (above := _files.distrust(os.stat(root), root)):  # who could put another directory of ours here
-            path, problem = root, above
-    if problem is None and frozenset(os.listdir(path)) != manifest.names:
-        problem = "does not hold what its manifest names"
-    if problem is not None:
-        raise NotLazyError(f"{path}: {problem}", doubt=True)
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotLazyError(f"{path}: is not a directory {CLEAR}", doubt=True)
+    check_way(path)
+    if frozenset(os.listdir(path)) != manifest.names:
+        raise NotLazyError(f"{path}: does not hold what its manifest names {CLEAR}", doubt=True)
     return state
+
+
+def check_way(path: str) -> None:
+    """Raise `NotLazyError` where somebody may put another directory in the place of `path`, or something into it.
+
+    OpenSSL opens it at a handshake, so what is true now must stay true: all that it leads through, links too, belongs to those
+    who may decide here, and nobody else may write to it, unless a sticky bit keeps them from what is not theirs.
+    """
+    if not hasattr(os, "getuid"):
+        return
+    trusted = {0, os.geteuid(), _files.owner(sys.prefix)}
+    for entry in (*_files.way(path), path):
+        status = os.lstat(entry)
+        if status.st_uid not in trusted:
+            expected = f"root, this process's user or the owner of {sys.prefix}"
+            raise NotLazyError(f"{entry}: is owned by user id {status.st_uid} (expected {expected})", doubt=True)
+        if stat.S_ISLNK(status.st_mode) or (status.st_mode & stat.S_ISVTX and entry != path):
+            continue
+        if status.st_mode & stat.S_IWOTH:
+            raise NotLazyError(f"{entry}: is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})", doubt=True)
+        if status.st_mode & stat.S_IWGRP:  # a user's own group, perhaps, which nobody else is in
+            raise NotLazyError(f"{entry}: is writable by its group (mode {stat.S_IMODE(status.st_mode):04o})")
 
 
 # ---------------------------------------------------------------- the manifest
@@ -253,7 +310,7 @@ def read(root: str, keys: Keys) -> Manifest | None:
         if (head, end, rest) != (f"{HEAD} {FORMAT}", END, "") or not NAME.match(name):
             raise ValueError
     except ValueError:
-        raise NotLazyError(f"{path}: is not a manifest", doubt=True) from None
+        raise NotLazyError(f"{path}: is not a manifest {CLEAR}", doubt=True) from None
     if shown != tuple(ascii(tuple(key)) for key in keys) or not os.path.lexists(os.path.join(root, name)):
         return None  # of other bundles with the same checksum; or somebody has removed the directory
     return manifest
@@ -265,7 +322,7 @@ def _touch(root: str, states: tuple[State, ...]) -> float:
     try:
         if now - os.stat(path).st_mtime > DAY:
             os.utime(path)
-    except OSError as error:  # somebody else's, or on a read-only file system: then nobody removes it either
+    except OSError as error:  # somebody else's, or on a read-only file system
         if _is_the_programs(error):
             raise
     return now

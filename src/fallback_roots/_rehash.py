@@ -28,12 +28,27 @@ def make(root: str, keys: _lazy.Keys, bundles: list[list[str]]) -> _lazy.Manifes
     files = hashed(bundles)
     digest = hashlib.sha256(b"".join(sorted(files.values())), usedforsecurity=False).hexdigest()[:32]
     manifest = _lazy.Manifest(f"{_lazy.FORMAT}-{digest}", tuple(map(len, bundles)), frozenset(files))
-    os.makedirs(root, exist_ok=True)
+    _make_root(root)
     _write_directory(root, files, os.path.join(root, manifest.directory))
     _lazy.check(root, manifest)  # another process may have made it
     write_manifest(root, keys, manifest)
     remove_old(root)
     return manifest
+
+
+def _make_root(root: str) -> None:
+    """Make the cache directory, which nobody else may write to whatever the umask is, if it is not there."""
+    missing = []
+    while not os.path.lexists(root):
+        missing.append(root)
+        root = os.path.dirname(root)
+    for path in reversed(missing):
+        try:
+            os.mkdir(path, 0o755)
+        except FileExistsError:  # another process was faster
+            continue
+        if path == missing[0]:
+            os.chmod(path, 0o755)  # noqa: S103  # all may read what is public
 
 
 def write_manifest(root: str, keys: _lazy.Keys, manifest: _lazy.Manifest) -> None:
@@ -86,10 +101,13 @@ def _write_directory(root: str, files: dict[str, bytes], path: str) -> None:
         return
     temporary = _temporary(root)
     try:
-        os.mkdir(temporary)
+        os.mkdir(temporary, 0o755)
+        os.chmod(temporary, 0o755)  # noqa: S103  # likewise
         for name, certificate in files.items():
             _write(os.path.join(temporary, name), _pem_of(certificate))
         _sync(temporary)
+        if set(os.listdir(temporary)) != files.keys():
+            raise _lazy.NotLazyError(f"{temporary}: was changed while it was made")
         os.rename(temporary, path)
     except OSError as error:
         if _is_the_programs(error) or not os.path.lexists(path):  # else another process was faster
@@ -100,6 +118,7 @@ def _write_directory(root: str, files: dict[str, bytes], path: str) -> None:
 
 def _write(path: str, data: bytes) -> None:
     with open(path, "xb") as file:
+        os.chmod(path, 0o644)  # whatever the umask is: its owner alone may write it, and everybody read it
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -158,15 +177,27 @@ def ours(root: str) -> list[str]:
 
 
 def remove(path: str) -> None:
-    """Remove a manifest, or a directory of certificates, if it is there and may be removed."""
+    """Remove a manifest, or a directory of certificates, if it is there and may be removed; follows no link."""
     try:
         if os.path.isdir(path) and not os.path.islink(path):
-            for name in os.listdir(path):
-                if _places.HASHED_NAME.match(name):
-                    os.unlink(os.path.join(path, name))
+            _empty(path)
             os.rmdir(path)
         elif os.path.lexists(path):
             os.unlink(path)
     except OSError as error:
         if _is_the_programs(error):
             raise
+
+
+def _empty(path: str) -> None:
+    """Remove the certificates in the directory at `path`, also where somebody puts a link to another one in its place."""
+    if os.unlink not in os.supports_dir_fd:  # Windows
+        for name in filter(_places.HASHED_NAME.match, os.listdir(path)):
+            os.unlink(os.path.join(path, name))
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        for name in filter(_places.HASHED_NAME.match, os.listdir(descriptor)):
+            os.unlink(name, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)

@@ -279,8 +279,11 @@ def _load_into(context: Any, counted: list[Counted]) -> bool:
     """Load it all; False where OpenSSL has left something out: it stops at a bad block, with or without an error."""
     global _whole
     cadata = "\n".join(block for _, blocks in counted for block in blocks)
-    paths = [source.directory or source.path for source, blocks in counted if not blocks and source.certificates != 0]
-    capath = os.pathsep.join(path for path in dict.fromkeys(paths) if path)  # a list is what OpenSSL takes
+    listed = [source for source, blocks in counted if not blocks and source.certificates != 0]
+    # In a list, which OpenSSL takes, the first directory that knows a name is the last one asked. What would be in the store
+    # without lazy is asked first then, so it comes first here, too.
+    paths = [source.directory for source in listed] + [source.path for source in listed if not source.directory]
+    capath = os.pathsep.join(path for path in dict.fromkeys(paths) if path)
     if not cadata and not capath:
         return True
     kind = _ssl._SSLContext  # the class's own methods: a subclass may do other things when the program names its roots

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 # How the strings are encoded of which OpenSSL compares the text (ASN1_MASK_CANON in x_name.c): UTF8String, PrintableString,
 # T61String, IA5String, VisibleString, UniversalString, BMPString. T61String is taken for Latin-1 (tag2nbyte in a_utf8.c).
 ENCODINGS = {12: "utf-8", 19: "latin-1", 20: "latin-1", 22: "latin-1", 26: "latin-1", 28: "utf-32-be", 30: "utf-16-be"}
-SEQUENCE, SET, UTF8_STRING, VERSION = 0x30, 0x31, 12, 0xA0
+SEQUENCE, SET, UTF8_STRING, BIT_STRING, VERSION, CONSTRUCTED = 0x30, 0x31, 12, 3, 0xA0, 0x20
 LEAST_FIELDS = 6  # serial number, algorithm, issuer, validity, subject, public key
 
 
@@ -67,7 +67,12 @@ def _canonical_set(members: bytes) -> bytes:
     found = []
     for _, attribute in _elements(members):
         (tag, kind), (value_tag, value) = _elements(attribute)
+        # In these OpenSSL's encoding is not the one that is read: it is BER, or has bits that DER would not have.
+        if (value_tag & CONSTRUCTED and value_tag != SEQUENCE) or (value_tag == BIT_STRING and value[:1] != b"\0"):
+            raise ValueError("has a name that is not in DER")
         found.append(_encoded(SEQUENCE, _encoded(tag, kind) + _canonical_value(value_tag, value)))
+    if not found:
+        raise ValueError("has a name with an empty part")  # which OpenSSL drops
     return _encoded(SET, b"".join(sorted(found)))
 
 

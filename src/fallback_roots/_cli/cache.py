@@ -52,16 +52,29 @@ def _remarks(settings: _settings.Settings, sources: tuple[_sources.Source, ...])
             yield f"{source.path} is a hashed directory as it is"
     if not sources:
         yield "no source of roots is chosen"
-    if not settings.values["lazy"]:
-        yield "lazy is not set, so nothing uses it"
+    if settings.values["disable"]:
+        yield f"{settings.origins['disable']} switches fallback-roots off"
+    elif not settings.values["lazy"]:
+        yield "lazy is not set, so nothing is loaded lazily"
 
 
 def _clear(root: str) -> int:
-    paths = [os.path.join(root, name) for name in _rehash.ours(root)]
+    try:
+        names = _rehash.ours(root)
+        if names:
+            _lazy.check_way(root)
+    except _lazy.NotLazyError as error:
+        raise FallbackRootsError(plain(error)) from None
+    except OSError as error:
+        raise FallbackRootsError(plain(f"{root}: cannot be read ({error.strerror})")) from None
+    # What somebody is making, or has left half made, goes when something else is made, a day later.
+    paths = [os.path.join(root, name) for name in names if not name.startswith(_rehash.TEMPORARY)]
     for path in paths:
         _rehash.remove(path)
     left = [path for path in paths if os.path.lexists(path)]
     if left:
-        raise FallbackRootsError(plain(f"{left[0]}: cannot be removed"))
-    say(f"Removed {count(len(paths), 'name')} from {plain(root)}")
+        raise FallbackRootsError(plain(f"{left[0]}: cannot be removed, or has something in it that is not ours"))
+    manifests = sum(path.endswith(".manifest") for path in paths)
+    directories = len(paths) - manifests
+    say(f"Removed {'1 directory' if directories == 1 else f'{directories} directories'} and {count(manifests, 'manifest')}")
     return 0
