@@ -191,7 +191,9 @@ def measure(world):
     os.environ.update({"SSL_CERT_FILE": paths["missing"], "SSL_CERT_DIR": paths["missing"]})
     os.environ[world["variable"]] = world["path"]
     verdict = _detect.judge(_detect.Facts(places=_places.places(os.environ, everything=False)))
-    found = [place.why for place in _places.places(os.environ) if place.origin == world["variable"]]
+    places = [place for place in _places.places(os.environ) if place.origin == world["variable"]]
+    assert {place.kind for place in places} == {"directory" if world["variable"] == "SSL_CERT_DIR" else "file"}
+    found = [place.why for place in places]
     tried = world["verifies"] is not None
     why = re.sub(r" \\(\\[.*\\(_ssl.c:\\d+\\)\\)", "", ", ".join(found))  # OpenSSL's own words differ
     return world["name"], [verdict.code, why, verifies() if tried else None]
@@ -405,6 +407,7 @@ def test_a_path_that_no_file_can_have_is_nothing(variable: str, path: str) -> No
     """What cannot be a path yields nothing."""
     (place,) = [place for place in _places.places({F: "", D: "", variable: path}) if place.origin == variable]
     assert (place.state, place.why.split("(")[0]) == ("nothing", "cannot be read ")
+    assert "(None)" not in place.why
 
 
 def test_a_file_that_is_too_large_is_in_effect_unread(shapes: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -701,3 +704,28 @@ def test_a_disks_hiccup_over_a_value_with_a_colon(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "stat", stat)
     found = [place for place in _places.places({F: "", D: "/no/a:/no/b"}) if place.state != _places.NOTHING]
     assert [(place.path, place.why) for place in found] == [("/no/a:/no/b", "cannot be looked at (hiccup)")]
+
+
+def test_an_interrupt_while_libc_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while ctypes is asked for what cannot be read goes to the program."""
+
+    class Interrupted(types.ModuleType):
+        def __getattr__(self, _: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "ctypes", Interrupted("ctypes"))
+    with pytest.raises(KeyboardInterrupt):
+        _places._at_secure_by_libc(PermissionError())
+
+
+def test_a_disks_hiccup_over_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that cannot be looked at for now is a directory in effect."""
+    make_fail(monkeypatch, "stat", "/no/a", errno.EIO)
+    (place,) = [place for place in _places.places({F: "", D: "/no/a"}) if place.origin == D]
+    assert (place.kind, place.state) == ("directory", _places.IN_EFFECT)
+
+
+def test_equal_ids_raise_no_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no word of the kernel's, and real and effective ids are the same, there are none."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert _places.raised_privileges() is False
