@@ -189,6 +189,7 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 COMMAND = [name for name in MODULES if "/" in name or name == "__main__.py"]
 HOOK = [name for name in MODULES if name not in COMMAND]
 START = ("__init__.py", "auto.py")
+LAZY = ("_lazy.py", "_rehash.py", "_subject_hash.py")
 
 
 class Cost(NamedTuple):
@@ -212,6 +213,8 @@ COSTS = {
     ("_say.py", "empty"): Cost("chosen", ()),
     ("auto.py", "empty"): Cost("none", ()),
     ("errors.py", "empty"): Cost("chosen", (LOADED,)),  # it is about the functions of the public API
+    ("_certifi.py", "empty"): Cost("chosen", (LOADED,)),  # certifi is not chosen
+    **{(name, ""): Cost("chosen", (LOADED,)) for name in LAZY},
 }
 
 
@@ -231,6 +234,20 @@ def test_a_damaged_module(name: str, damage: str, machine: Machine) -> None:
     assert (machine.trust.name(stdout), status) == (expected.trust, 7), stderr
     check(stderr, expected.said)
     assert healthy == (machine.trust.printed("own"), 7, "")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", LAZY)
+def test_a_damaged_module_of_lazy(name: str, damage: str, machine: Machine) -> None:
+    """What only lazy needs costs nobody the roots: they are loaded at once, and one WARNING says why."""
+    path = machine.site / "fallback_roots" / name
+    machine.put(f"fallback_roots/{name}", DAMAGES[damage](path.read_bytes()))
+    variables = {"FALLBACK_ROOTS_LAZY": "1", "FALLBACK_ROOTS_CACHE": str(machine.root / "cache")}
+    stdout, status, stderr = machine.run(variables=variables)
+    assert (machine.trust.name(stdout), status) == ("chosen", 7)
+    check(stderr, ("; not lazily, since ",))
+    assert LOADED in stderr
+    assert machine.run(healthy=True, variables=variables) == (machine.trust.printed("own"), 7, "")
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
