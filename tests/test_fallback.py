@@ -576,6 +576,12 @@ def test_a_thread_that_may_be_waited_for(
     assert roots(copied.ssl.create_default_context()) == 1
 
 
+def test_a_lock_that_an_interrupt_has_left(copied: Copy) -> None:
+    """A thread that has kept the lock, for an interrupt came before it let it go, loads the next time."""
+    with copied.hook.lock:
+        assert roots(copied.ssl.create_default_context()) == 1
+
+
 def test_wrapt_is_left_out_of_a_frozen_application(
     copied: Copy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
