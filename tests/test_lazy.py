@@ -234,6 +234,7 @@ def test_no_bundle(kind: str, world: World, cache: Path) -> None:
 
 WATCHED = """
 import json, os, sys
+before = set(sys.modules)  # coverage's
 opened = []
 def watch(event, args):
     if event == "open" and isinstance(args[0], str) and ("cacert" in args[0] or args[0].endswith("ca.pem")):
@@ -245,7 +246,7 @@ again = ssl.create_default_context()
 import fallback_roots
 (source,) = fallback_roots.status().outcome.sources
 names = ("certifi", "hashlib", "fallback_roots._rehash", "fallback_roots._pem")
-print(json.dumps([source.directory, source.certificates, opened, [name in sys.modules for name in names[:3]]]))
+print(json.dumps([source.directory, source.certificates, opened, [name in sys.modules for name in names[:3] if name not in before]]))
 """
 
 
@@ -256,9 +257,9 @@ def test_the_second_process(cache: Path) -> None:
     assert first[0] == second[0]
     assert first[1] == second[1] == certifi_roots()
     assert first[2] != []
-    assert first[3] == [True, True, True]
+    assert set(first[3]) == {True}
     assert second[2] == []
-    assert second[3] == [False, False, False]
+    assert set(second[3]) == {False}
 
 
 def test_a_bundle_that_changes(world: World, cache: Path) -> None:
@@ -436,10 +437,13 @@ import fallback_roots
 (source,) = fallback_roots.status().outcome.sources
 print(len(context.get_ca_certs()), source.certificates, source.directory is not None, source.note)
 """
-    env = {**NO_CAS, "FALLBACK_ROOTS_CAFILE": str(world.file), "FALLBACK_ROOTS_LAZY": "1", "FALLBACK_ROOTS_CACHE": str(cache)}
-    assert python("-c", program, env=env).stdout == f"1 1 False not lazily, since {cache}: Permission denied\n"
+    ours = {"CAFILE": str(world.file), "LAZY": "1", "CACHE": str(cache), "CONFIG": os.devnull}
+    env = {**NO_CAS, **{f"FALLBACK_ROOTS_{name}": value for name, value in ours.items()}}
+    done = python("-c", program, env=env)
+    assert done.stdout == f"1 1 False not lazily, since {cache}: Permission denied\n", done.stderr
     load(cache, cafile=str(world.file))
-    assert python("-c", program, env=env).stdout == "0 1 True None\n"
+    done = python("-c", program, env=env)
+    assert done.stdout == "0 1 True None\n", done.stderr
 
 
 @pytest.mark.usefixtures("world")
@@ -1038,6 +1042,7 @@ def test_another_user_of_the_same_process(world: World, tmp_path: Path) -> None:
         parent.chmod(0o755)
     (tmp_path / "theirs").mkdir()
     os.chown(tmp_path / "theirs", 12345, 12345)
+    assert _places.raised_privileges() is False  # which can be read now, and is remembered
     os.seteuid(12345)
     try:
         (source,) = load(tmp_path / "theirs" / "cache", cafile=str(world.file))

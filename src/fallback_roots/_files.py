@@ -59,7 +59,7 @@ def distrust(status: os.stat_result, path: str) -> "str | None":
 def owner(path: str) -> "int | None":
     try:
         return os.stat(path).st_uid
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # gone; behind what a server that has given up root may not enter
         return None
 
 
