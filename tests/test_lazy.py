@@ -19,6 +19,7 @@ import trustme
 from conftest import Server, needs_root
 from support import NO_CAS, certifi_roots, python, subject_hash
 from test_sources import World, choose, client, held
+from test_subject_hash import attribute, der, with_subject
 
 from fallback_roots import _certifi, _lazy, _places, _rehash, _settings, _sources
 
@@ -245,8 +246,9 @@ context = ssl.create_default_context()
 again = ssl.create_default_context()
 import fallback_roots
 (source,) = fallback_roots.status().outcome.sources
-names = ("certifi", "hashlib", "fallback_roots._rehash", "fallback_roots._pem")
-print(json.dumps([source.directory, source.certificates, opened, [name in sys.modules for name in names[:3] if name not in before]]))
+names = ("certifi", "hashlib", "fallback_roots._rehash")
+found = [name in sys.modules for name in names if name not in before]
+print(json.dumps([source.directory, source.certificates, opened, found]))
 """
 
 
@@ -1102,3 +1104,64 @@ def test_modes(world: World, cache: Path) -> None:
     (source,) = load(cache, cafile=str(world.file))
     for path in (Path(source.directory or ""), *Path(source.directory or "").iterdir(), *cache.glob("*.manifest")):
         assert not path.stat().st_mode & stat.S_IWOTH
+
+
+# ---------------------------------------------------------------- other systems, and what comes in between
+
+
+def test_a_system_without_descriptors_of_directories(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows a directory is neither synced nor emptied by its descriptor, and is emptied all the same."""
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    directory = cache / f"1-{'0' * 32}"
+    directory.mkdir(parents=True)
+    (directory / "01234567.0").touch()
+    _rehash.remove(str(directory))
+    assert not directory.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        _rehash._sync("/nonexistent/directory")
+
+
+def test_a_system_without_owners(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has neither owners nor modes that would tell anything."""
+    (source,) = load(cache, cafile=str(world.file))
+    Path(source.directory or "").chmod(0o777)
+    forget()
+    monkeypatch.delattr(os, "getuid")
+    assert load(cache, cafile=str(world.file)) == (source,)
+
+
+@pytest.mark.parametrize("name", ["mkdir", "rename"])
+def test_another_process_is_faster(name: str, world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another process has made in the meantime is used."""
+    real = getattr(os, name)
+
+    def late(path: str, *args: Any) -> None:
+        real(path, *args)
+        if name == "mkdir" and path == str(cache):
+            raise FileExistsError
+        if name == "rename":
+            raise OSError(39, "Directory not empty")
+
+    monkeypatch.setattr(os, name, late)
+    (source,) = load(cache, cafile=str(world.file))
+    assert in_directory(source.directory) == {world.ders["A"]}
+
+
+def test_certificates_that_cannot_be_hashed(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    """A name that is not in DER, and a block that OpenSSL reads otherwise than we do, keep a directory from being made."""
+    odd = with_subject(attribute(der(12 | 0x20, der(12, b"Root"))))
+    with pytest.raises(_lazy.NotLazyError, match=r"^a certificate has a name that is not in DER$"):
+        _rehash.hashed([[ssl.DER_cert_to_PEM_cert(odd).strip()]])
+    monkeypatch.setattr(ssl.SSLContext, "cert_store_stats", lambda _: {"x509": 5})
+    other = types.SimpleNamespace(_SSLContext=ssl.SSLContext, PROTOCOL_TLS_CLIENT=ssl.PROTOCOL_TLS_CLIENT)
+    monkeypatch.setattr(_rehash, "_ssl", other)
+    with pytest.raises(_lazy.NotLazyError, match=r"^a certificate cannot be decoded$"):
+        _rehash.hashed([[world.pems["A"].strip()]])
+
+
+def test_a_bundle_that_grows_too_large(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle beyond the bound on bundles has the words that it has without lazy."""
+    monkeypatch.setattr(_places, "LARGEST_BUNDLE", 10)
+    (source,), (eager,) = load(cache, cafile=str(world.file)), _sources.load(client(), choose(cafile=str(world.file)))
+    assert (source.problem, source.note, source.doubt) == (eager.problem, None, None)

@@ -17,6 +17,7 @@ import pytest
 from support import NO_CAS, ROOT, environment, python
 
 from fallback_roots._cli import _start_up as look
+from fallback_roots._cli import doctor
 
 HOME = str(Path(look.__file__).parent.parent.parent)  # of the package
 
@@ -101,6 +102,76 @@ def test_why_nothing_is_armed(kind: str, reads: Path, monkeypatch: pytest.Monkey
         patch.setattr(site, "getsitepackages", lambda prefixes=None: [seen.base] if prefixes else [str(reads)])
         absence = look.why_absent()
     assert (absence.kind, absence.home) == (kind, HOME)
+
+
+class There(NamedTuple):
+    """A directory on PYTHONPATH with the package, and what is in the way there: what stands in both sitecustomize.py files."""
+
+    first: str | None  # in a directory before it
+    own: str | None  # in it
+    imported: bool = False  # the package's auto has been
+    is_zip: bool = False
+    writable: bool = True
+
+
+OURS = "import fallback_roots.auto"
+THERE = {
+    "nothing": (There(None, None), "pythonpath", None),
+    "another before it": (There("x = 1", None), "pythonpath", "{first} comes before it"),
+    "a copy before it": (There(OURS, OURS), "unrun", None),
+    "another in it": (There(None, "x = 1"), "pythonpath", "{own} is there already"),
+    "ours, and another before it": (There("x = 1", OURS), "unrun", "{first} comes before it"),
+    "ours, taken off": (There(None, OURS, imported=True), "unrun", None),
+    "a zip": (There(None, None, is_zip=True), "zip", "it is a zip"),
+    "a zip, and another before it": (There("# import fallback_roots", None, is_zip=True), "zip", "{first} comes before it"),
+    "what may not be written": (There(None, None, writable=False), "pythonpath", "it may not be written"),
+}
+
+
+@pytest.mark.usefixtures("reads")
+@pytest.mark.parametrize("name", THERE)
+def test_what_stands_in_the_way(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where PYTHONPATH names its directory, what keeps a sitecustomize.py there from being run is told, with what mends it."""
+    there, kind, obstacle = THERE[name]
+    first, home = tmp_path / "first", tmp_path / "home"
+    for directory, text in ((first, there.first), (home, there.own)):
+        directory.mkdir()
+        if text is not None:
+            (directory / "sitecustomize.py").write_text(text)
+    if there.is_zip:
+        home = Path(shutil.make_archive(str(home), "zip", home))
+    monkeypatch.setattr(look, "home", lambda: str(home))
+    monkeypatch.setattr(look, "start_up_path", lambda: [str(first), str(home)])
+    monkeypatch.setenv("PYTHONPATH", str(home))
+    monkeypatch.setattr(os, "access", lambda *_: there.writable)
+    monkeypatch.delitem(sys.modules, "fallback_roots.auto", raising=False)
+    if there.imported:
+        monkeypatch.setitem(sys.modules, "fallback_roots.auto", types.ModuleType("auto"))
+    absence = look.why_absent()
+    in_the_way = obstacle and obstacle.format(first=first / "sitecustomize.py", own=home / "sitecustomize.py")
+    assert (absence.kind, absence.obstacle) == (kind, in_the_way)
+    assert ("taken off since" in absence.reason) is there.imported
+    commands = [suggestion.command for suggestion in doctor._towards_a_hook(absence, "pip install")]
+    if obstacle:
+        assert [command.partition(" && ")[0] for command in commands] == ["mkdir -p hook"]
+    else:
+        assert commands == ([f"fallback-roots sitecustomize {home}"] if kind == "pythonpath" else [])
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_current_directory_that_is_gone(is_there: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With `python -m` nothing was put before the path where there is no current directory."""
+
+    def getcwd() -> str:
+        if not is_there:
+            raise FileNotFoundError
+        return str(tmp_path)
+
+    monkeypatch.setattr(os, "getcwd", getcwd)
+    monkeypatch.setitem(sys.modules, "__main__", types.SimpleNamespace(__spec__=object(), __package__="fallback_roots"))
+    monkeypatch.setattr(sys, "path", ["first", "second"])
+    monkeypatch.setattr(sys, "flags", types.SimpleNamespace(safe_path=False, isolated=0, verbose=0))
+    assert look.start_up_path() == (["second"] if is_there else ["first", "second"])
 
 
 def test_where_pip_has_put_it(reads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
