@@ -488,6 +488,19 @@ _lazy.SETTLED = -1
     assert python("-c", program, env=env).stdout == "1 1\n"
 
 
+def test_a_certifi_that_reads_another_file(cache: Path, tmp_path: Path) -> None:
+    """One whose code reads another file than the one beside it, as a distribution's, is loaded as without lazy."""
+    package = Path(shutil.copytree(Path(certifi.__file__).parent, tmp_path / "certifi"))
+    (tmp_path / "one.pem").write_bytes(trustme.CA().cert_pem.bytes())
+    with (package / "core.py").open("a") as file:
+        file.write(f"\ndef where(): return {str(tmp_path / 'one.pem')!r}\ndef contents(): return open(where()).read()\n")
+    env = {**NO_CAS, "FALLBACK_ROOTS_LAZY": "1", "FALLBACK_ROOTS_CACHE": str(cache), "PYTHONPATH": str(tmp_path)}
+    for _ in range(2):
+        done = python("-c", COUNT, env=env)
+        assert done.stdout == "1 1\n", done.stderr
+        assert f"; not lazily, since certifi gives other roots than those in {package / 'cacert.pem'}\n" in done.stderr
+
+
 COUNT = """
 import ssl
 context = ssl.create_default_context()
