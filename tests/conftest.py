@@ -1,19 +1,18 @@
 """Fixtures: a real CA, a real TLS server on loopback, and a real venv with the built wheel."""
 
-import http.server
 import importlib.metadata
 import os
 import shutil
 import ssl
 import subprocess
 import sys
-import threading
 import venv
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
+from https_server import Server
 from support import NOWHERE, ROOT, environment, new_ca, subject_hash
 
 
@@ -49,42 +48,6 @@ def hashed_directory(ca_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("hashed")
     (path / f"{subject_hash(ca_file)}.0").symlink_to(ca_file)
     return path
-
-
-class Server:
-    """An HTTPS server on loopback that says ``hello``, with a certificate for localhost."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hello)
-        self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
-        self.port: int = self._http.server_address[1]
-        self.url = f"https://localhost:{self.port}/"
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-
-class Hello(http.server.BaseHTTPRequestHandler):
-    """Answers every GET with ``hello``; a client that breaks off the handshake is no news."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "5")
-        self.end_headers()
-        self.wfile.write(b"hello")
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except OSError:
-            pass
-
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from conftest import Server
 from cryptography import x509
+from https_server import Server
 from support import NO_CAS, ROOT, environment, python
 
 import fallback_roots

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from https_server import Server
 from support import NO_CAS, environment
 from test_zipapps import make_wheelhouse, shown
 

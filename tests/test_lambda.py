@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server
+from https_server import Server
 from support import NO_CAS, ROOT, python
 
 PAGE = (ROOT / "docs" / "frozen.md").read_text(encoding="utf-8")

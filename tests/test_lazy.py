@@ -17,9 +17,10 @@ import certifi
 import handshakes
 import pytest
 import trustme
-from conftest import Server, needs_root
+from conftest import needs_root
+from https_server import Server
 from support import NO_CAS, certifi_roots, python, subject_hash
-from test_sources import World, choose, client, held
+from test_sources import World, choose, client, gets_a_root, held
 from test_subject_hash import attribute, der, with_subject
 
 from fallback_roots import _certifi, _lazy, _places, _rehash, _settings, _sources
@@ -362,6 +363,25 @@ def eagerly(world: World, cache: Path) -> _sources.Source:
     assert held(context) == {world.ders["A"]}
     assert (source.certificates, source.problem, source.directory) == (1, None, None)
     return source
+
+
+def test_a_capath_beside_it_has_no_note(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why it is not lazy is said of the bundles alone: a hashed directory is what it was."""
+    monkeypatch.setattr(_places, "raised_privileges", lambda: True)
+    sources = load(cache, cafile=str(world.file), capath=str(world.hashed), certifi=True)
+    assert [(source.kind, source.note is not None) for source in sources] == [
+        ("cafile", True),
+        ("capath", False),
+        ("certifi", True),
+    ]
+
+
+def test_a_bundle_that_becomes_a_directory(world: World, cache: Path, ca: trustme.CA) -> None:
+    """The bundle's own path is not given to OpenSSL, which would read a directory there at a handshake."""
+    place, context = world.write("place", world.pems["A"]), client()
+    _sources.load(context, choose(lazy=True, cache=str(cache), cafile=str(place)))
+    gets_a_root(place, ca)
+    assert not verifies(context, ca)
 
 
 def test_raised_privileges(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

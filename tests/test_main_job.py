@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conftest import Server
+from https_server import Server
 from support import NO_CAS, python
 
 FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=30).read().decode())"

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import certifi
 import pytest
-from conftest import Server, needs_root
+from conftest import needs_root
+from https_server import Server
 from support import NO_CAS, new_ca, output, python
 
 pytestmark = pytest.mark.environments

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server
+from https_server import Server
 from support import NO_CAS, environment, python
 
 pytestmark = pytest.mark.environments

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import certifi
+import handshakes
 import pytest
 import trustme
-from conftest import Server
+from https_server import Server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import NOWHERE, certifi_roots, python
+from support import NOWHERE, certifi_roots, python, subject_hash
 
 from fallback_roots import _files, _settings, _sources
 
@@ -363,6 +364,7 @@ def test_a_hashed_directory(names: list[str], number: int, world: World, tmp_pat
     """A directory gives the entries that OpenSSL would find in it; names in both cases, and with numbers of many digits."""
     for name in names:
         (tmp_path / name).symlink_to(world.file)
+    os.mkfifo(tmp_path / "99999999.0")  # nobody knows what it will give
     source = _sources.load_one(client(), _sources.hashed_directory("capath", str(tmp_path)))
     assert source == _sources.Source("capath", str(tmp_path), number)
 
@@ -435,6 +437,44 @@ def test_a_hashed_directory_verifies_beside_a_bundle(hashed_directory: Path, ser
         context.wrap_socket(connection, server_hostname="localhost"),
     ):
         assert len(held(context)) == 2
+
+
+def gets_a_root(path: Path, ca: trustme.CA) -> None:
+    """Make `path`, which may have been a file, a hashed directory of `ca`."""
+    if path.is_file():
+        path.unlink()
+    path.mkdir(exist_ok=True)
+    ca.cert_pem.write_to_path(path / "ca.pem")
+    (path / f"{subject_hash(path / 'ca.pem')}.0").symlink_to("ca.pem")
+
+
+@pytest.mark.parametrize("which", ["cafile", "capath"])
+def test_a_place_that_becomes_a_directory(which: str, world: World, tmp_path: Path, ca: trustme.CA) -> None:
+    """What was a bundle, or a directory without a root, when it was loaded is never looked at again: OpenSSL would read it at
+    a handshake."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(server)
+    place = tmp_path / "place"
+    if which == "cafile":
+        place.write_text(world.pems["A"])
+    else:
+        place.mkdir()
+    context, late = client(), client()
+    _sources.load(context, choose(certifi=True, **{which: str(place)}))
+    gets_a_root(place, ca)
+    assert not handshakes.verifies(context, server)
+    _sources.load(late, choose(certifi=True, capath=str(place)))
+    assert handshakes.verifies(late, server)
+
+
+def test_what_is_chosen_is_read_in_order(world: World) -> None:
+    """The sources that the settings name, as they are found, in the order of the settings' table."""
+    found = list(_sources.named(choose(cafile=str(world.file), capath=str(world.hashed), certifi=True).values))
+    assert [(one.kind, one.path, one.problem) for one in found] == [
+        ("cafile", str(world.file), None),
+        ("capath", str(world.hashed), None),
+        ("certifi", certifi.__file__, None),
+    ]
 
 
 @pytest.mark.parametrize("error", OF_THE_MOMENT, ids=repr)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import pytest
 import trustme
-from conftest import Server, needs_root
+from conftest import needs_root
+from https_server import Server
 from support import NO_CAS, certifi_roots, python
 
 CLIENTS = """

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from https_server import Server
 from support import NO_CAS, ROOT, environment, python
 
 DEPENDENCIES = ("certifi", "platformdirs", "wrapt", *(["tomli"] if sys.version_info < (3, 11) else []))
