@@ -115,7 +115,7 @@ class Loader:
         return repr(self._real)
 
     def __eq__(self, other: object) -> bool:
-        return bool(self._real == (other._real if type(other) is Loader else other))
+        return bool(self._real == other)  # another Loader looks like its own, or is asked next
 
     def __hash__(self) -> int:
         return hash(self._real)

@@ -60,16 +60,16 @@ TESTS = {
     "_detect": "detect doors worlds patch",
     "_watch": "loader doors patch detect limits fallback startup",
     "_patch": "patch doors fallback",
-    "_fallback": "fallback doors patch sources limits worlds say bad_input",
+    "_fallback": "fallback doors patch sources limits worlds say bad_input lazy",
     "_sources": "sources limits lazy fuzz worlds fallback bad_input",
     "_certifi": "sources lazy limits",
     "_pem": "sources fuzz lazy",
     "_lazy": "lazy cache_command",
     "_rehash": "lazy cache_command",
     "_subject_hash": "subject_hash",
-    "_settings": "settings limits fuzz worlds bad_input",
-    "_places": "places detect sources settings limits worlds bad_input",
-    "_files": "places settings sources fuzz worlds bad_input",
+    "_settings": "settings limits fuzz lazy worlds bad_input",
+    "_places": "places detect sources settings limits lazy worlds bad_input",
+    "_files": "places settings sources lazy fuzz worlds bad_input",
 }
 SLOW = {"bad_input", "fallback", "fuzz", "say", "startup", "worlds"}  # left out by --quick, unless they come first
 
