@@ -280,11 +280,17 @@ def run(command: list[str], env: dict[str, str]) -> str:
     return done.stdout
 
 
-def make_venvs(directory: Path) -> dict[str, Path]:
-    """The interpreter of each side's venv."""
+def make_wheel(directory: Path) -> Path:
+    """The wheel of this tree."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
     subprocess.run(build, cwd=ROOT, env=environment({}), capture_output=True, check=True)
     (wheel,) = directory.glob("*.whl")
+    return wheel
+
+
+def make_venvs(directory: Path) -> dict[str, Path]:
+    """The interpreter of each side's venv."""
+    wheel = make_wheel(directory)
     venvs = {}
     for side in ("bare", "comment", "ours"):
         venv.create(directory / side, symlinks=True)
