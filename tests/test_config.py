@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import NO_CAS, ROOT, certifi_roots, python
 
-from fallback_roots import _cli, _places, _settings
+from fallback_roots import _cli, _config, _places, _settings
 from fallback_roots._cli import _config_file, _new_file, _text, config
 from fallback_roots._settings import File, Settings
 from fallback_roots._sources import Source
@@ -304,7 +304,7 @@ def test_any_path_comes_back(cafile: str, capath: str, certifi: bool, tmp_path: 
     assert all(line.isprintable() for line in text.split("\n"))
 
 
-@pytest.mark.parametrize("dots", [_settings.MOST_DOTS, _settings.MOST_DOTS + 1])
+@pytest.mark.parametrize("dots", [_config.MOST_DOTS, _config.MOST_DOTS + 1])
 def test_a_path_of_many_dots(dots: int, tmp_path: Path) -> None:
     """The reader refuses lines of very many dots, which a path may have, and gets them in escapes."""
     path = tmp_path / "config.toml"

@@ -21,7 +21,7 @@ from support import NO_CAS, certifi_roots, output, python
 from test_doors import Copy, copied_ssl, roots
 
 import fallback_roots
-from fallback_roots import _detect, _fallback, _patch, _say, _settings, _sources, _watch, auto
+from fallback_roots import _detect, _fallback, _patch, _say, _settings, _sources, _system, _watch, auto
 
 GONE = "cannot be read (No such file or directory)"
 NOTHING_FOUND = "fallback-roots: Python's default CA load found no certificate; "
@@ -496,7 +496,7 @@ def test_a_bad_certificate_of_the_systems(
     """Of the system's bundle it is told what is wrong with it, and no setting is blamed."""
     bundle = tmp_path / "system.pem"
     bundle.write_text(f"{ca_file.read_text()}\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
-    monkeypatch.setattr(_sources, "SYSTEM_BUNDLES", ((str(bundle), "x"),))
+    monkeypatch.setattr(_system, "BUNDLES", ((str(bundle), "x"),))
     monkeypatch.setenv("FALLBACK_ROOTS_PREFER_SYSTEM", "1")
     assert roots(copied.ssl.create_default_context()) == 1
     assert f"{bundle}: 1 of 2 certificates cannot be loaded" in caplog.text

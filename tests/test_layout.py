@@ -33,8 +33,8 @@ LATER = {
 USERS = {
     "certifi": "fallback_roots._certifi",
     "platformdirs": "fallback_roots._settings",
-    "tomli": "fallback_roots._settings",
-    "tomllib": "fallback_roots._settings",  # since Python 3.11
+    "tomli": "fallback_roots._config",
+    "tomllib": "fallback_roots._config",  # since Python 3.11
     "trustme": "fallback_roots._cli.demo",
     "wrapt": "fallback_roots._patch",
 }

@@ -23,7 +23,7 @@ from support import NO_CAS, certifi_roots, python, subject_hash
 from test_sources import World, choose, client, gets_a_root, held
 from test_subject_hash import attribute, der, with_subject
 
-from fallback_roots import _certifi, _lazy, _places, _rehash, _settings, _sources
+from fallback_roots import _certifi, _lazy, _manifest, _places, _rehash, _settings, _sources, _system
 
 DAY = 24 * 60 * 60
 
@@ -122,7 +122,7 @@ def test_a_cafile_and_certifi(world: World, cache: Path) -> None:
 def test_what_the_system_keeps(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of the system's bundles that has certificates is given lazily, too."""
     hollow = world.write("hollow.pem", "# nothing\n")
-    monkeypatch.setattr(_sources, "SYSTEM_BUNDLES", ((str(hollow), "x"), (str(world.file), "y")))
+    monkeypatch.setattr(_system, "BUNDLES", ((str(hollow), "x"), (str(world.file), "y")))
     (source,) = load(cache, prefer_system=True, certifi=True)
     assert (source.kind, source.path, source.certificates) == ("system", str(world.file), 1)
     assert in_directory(source.directory) == {world.ders["A"]}
@@ -288,7 +288,7 @@ def test_a_directory_that_is_removed(world: World, cache: Path) -> None:
 
 def test_one_checksum_for_two(world: World, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bundles whose manifests have one name do not get each other's roots."""
-    monkeypatch.setattr(_lazy, "manifest_path", lambda root, _: f"{root}/1-00000000.manifest")
+    monkeypatch.setattr(_manifest, "path_of", lambda root, _: f"{root}/1-00000000.manifest")
     other = world.write("other.pem", world.pems["B"])
     for path, ca in ((world.file, "A"), (other, "B"), (world.file, "A")):
         forget()
@@ -1176,12 +1176,12 @@ def test_another_process_is_faster(name: str, world: World, cache: Path, monkeyp
 def test_certificates_that_cannot_be_hashed(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     """A name that is not in DER, and a block that OpenSSL reads otherwise than we do, keep a directory from being made."""
     odd = with_subject(attribute(der(12 | 0x20, der(12, b"Root"))))
-    with pytest.raises(_lazy.NotLazyError, match=r"^a certificate has a name that is not in DER$"):
+    with pytest.raises(_manifest.NotLazyError, match=r"^a certificate has a name that is not in DER$"):
         _rehash.hashed([[ssl.DER_cert_to_PEM_cert(odd).strip()]])
     monkeypatch.setattr(ssl.SSLContext, "cert_store_stats", lambda _: {"x509": 5})
     other = types.SimpleNamespace(_SSLContext=ssl.SSLContext, PROTOCOL_TLS_CLIENT=ssl.PROTOCOL_TLS_CLIENT)
     monkeypatch.setattr(_rehash, "_ssl", other)
-    with pytest.raises(_lazy.NotLazyError, match=r"^a certificate cannot be decoded$"):
+    with pytest.raises(_manifest.NotLazyError, match=r"^a certificate cannot be decoded$"):
         _rehash.hashed([[world.pems["A"].strip()]])
 
 

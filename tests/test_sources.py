@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import NOWHERE, certifi_roots, python, subject_hash
 
-from fallback_roots import _files, _settings, _sources
+from fallback_roots import _files, _settings, _sources, _system
 
 NO_CERTIFICATE = "holds no certificate (expected PEM: -----BEGIN CERTIFICATE-----)"
 UNHASHED = "has no readable file named like 9d04f354.0"
@@ -768,8 +768,8 @@ def test_a_context_class_of_the_programs_own(world: World) -> None:
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The system's places are three bundles, ``1.pem`` to ``3.pem``, and two directories, ``1`` and ``2``, in this one."""
-    monkeypatch.setattr(_sources, "SYSTEM_BUNDLES", tuple((str(tmp_path / f"{n}.pem"), "x") for n in (1, 2, 3)))
-    monkeypatch.setattr(_sources, "SYSTEM_DIRECTORIES", tuple((str(tmp_path / str(n)), "x") for n in (1, 2)))
+    monkeypatch.setattr(_system, "BUNDLES", tuple((str(tmp_path / f"{n}.pem"), "x") for n in (1, 2, 3)))
+    monkeypatch.setattr(_system, "DIRECTORIES", tuple((str(tmp_path / str(n)), "x") for n in (1, 2)))
     return tmp_path
 
 
@@ -822,14 +822,14 @@ def test_without_prefer_system(system: Path, world: World) -> None:
 
 def test_a_system_without_any_place(system: Path) -> None:
     """Of places that are not there nothing is told."""
-    assert list(_sources.system()) == []
+    assert list(_system.places()) == []
     (system / "2").mkdir()
-    assert [found.path for found in _sources.system()] == [str(system / "2")]
+    assert list(_system.places()) == [(str(system / "2"), False)]
 
 
 def test_the_systems_places() -> None:
     """Each place is absolute, in the table once, and Fedora 44's, Debian's and Alpine's are there."""
-    for table in (_sources.SYSTEM_BUNDLES, _sources.SYSTEM_DIRECTORIES):
+    for table in (_system.BUNDLES, _system.DIRECTORIES):
         paths = [path for path, _ in table]
         assert len(set(paths)) == len(paths)
         assert all(map(os.path.isabs, paths))
@@ -837,7 +837,7 @@ def test_the_systems_places() -> None:
         "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/ssl/cert.pem",
-    } <= {path for path, _ in _sources.SYSTEM_BUNDLES}
+    } <= {path for path, _ in _system.BUNDLES}
 
 
 # What is seen of it from outside

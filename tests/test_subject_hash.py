@@ -11,7 +11,7 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fallback_roots import _pem, _places, _sources
+from fallback_roots import _pem, _places, _system
 from fallback_roots._subject_hash import subject_hash
 
 # The tags of strings, with the encoding of each: those of which OpenSSL compares the text, and one of which it compares bytes.
@@ -93,7 +93,7 @@ def by_rehash(directory: Path, ders: list[bytes]) -> dict[bytes, str]:
 
 
 def bundles() -> list[str]:
-    here = [path for path, _ in _sources.SYSTEM_BUNDLES if Path(path).is_file()]
+    here = [path for path, _ in _system.BUNDLES if Path(path).is_file()]
     return [Path(path).read_text(encoding="latin-1") for path in [certifi.where(), *here]]
 
 

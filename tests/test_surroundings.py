@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import NOWHERE
 
-from fallback_roots import _places, _sources
+from fallback_roots import _places, _sources, _system
 from fallback_roots._cli import _others
 from fallback_roots._cli import _surroundings as look
 
@@ -75,8 +75,8 @@ def test_system_bundles(ca_file: Path, hashed_directory: Path, tmp_path: Path, m
     (tmp_path / "link").symlink_to(ca_file)
     (tmp_path / "empty").touch()
     bundles = [(str(path), "x") for path in (ca_file, tmp_path / "link", tmp_path / "empty", tmp_path / "missing")]
-    monkeypatch.setattr(_sources, "SYSTEM_BUNDLES", bundles)
-    monkeypatch.setattr(_sources, "SYSTEM_DIRECTORIES", [(str(hashed_directory), "y"), (str(tmp_path), "z")])
+    monkeypatch.setattr(_system, "BUNDLES", bundles)
+    monkeypatch.setattr(_system, "DIRECTORIES", [(str(hashed_directory), "y"), (str(tmp_path), "z")])
     assert list(look.system_bundles()) == [(str(ca_file), "x", 1), (str(hashed_directory), "y", 1)]
 
 

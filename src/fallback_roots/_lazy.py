@@ -1,23 +1,18 @@
 """Tier 3: the hashed directory of ``lazy``; imports what ssl imports, hashlib for new bundles, `_rehash` to make one.
 
 What lives here: how a directory of the very roots that would be loaded otherwise is found again without a look into the
-bundles, and what must be true of it to be used. What must not: where roots come from, which `_sources` knows.
-
-In the cache directory there is one directory for each content, named by the number of this format and a digest of the roots.
-Manifests lead to it: one for the bundles' status, which costs no look into them, and one for their digests, which is still
-true where an image was unpacked on another machine. Each is named by a checksum of what it is for. All of it appears under its
-name whole, by a rename, so whoever comes at the same time, or dies in the middle, leaves something good or nothing.
+bundles, and what must be true of it to be used. What must not: where roots come from, which `_sources` knows; and what leads
+from bundles to their directory, which `_manifest` does.
 """
 
 import os
-import re
 import stat
 import sys
 import time
-import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import _files, _is_the_programs, _places
+from . import _files, _is_the_programs, _manifest, _places
+from ._manifest import Manifest, NotLazyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,36 +21,7 @@ if TYPE_CHECKING:
 
     Blocks = Callable[[tuple[str, ...]], list[list[str]]]
 
-FORMAT = "1"
-HEAD, END = "fallback-roots lazy", "end"
-NAME = re.compile(rf"{FORMAT}-[0-9a-f]{{32}}\Z")
-LARGEST_MANIFEST = 1024 * 1024  # bytes; each root takes 11
 SETTLED = 2_000_000_000  # nanoseconds; FAT counts in twos of seconds
-CLEAR = "(fallback-roots cache clear removes it)"
-DAY = 24 * 60 * 60.0  # seconds
-KEPT = 30 * DAY  # what nobody has used for so long is removed when something is made
-
-
-class NotLazyError(Exception):
-    """Why the roots cannot be given lazily; without a text where the eager way will say it.
-
-    `doubt`: there is something that should not be so, and not just no place for a directory.
-    """
-
-    def __init__(self, reason: str = "", doubt: bool = False) -> None:
-        super().__init__(reason)
-        self.doubt = doubt
-
-
-class Manifest(NamedTuple):
-    """What a manifest says: the `directory`'s name, how many certificates each bundle has, and the `names` in it."""
-
-    directory: str
-    counts: tuple[int, ...]
-    names: frozenset[str]
-
-
-Keys = tuple[tuple[object, ...], ...]  # what a manifest is for: a `State` or a `Content` for each bundle
 
 
 class State(NamedTuple):
@@ -112,8 +78,8 @@ def find(bundles: "list[Chosen]", cache: str | None, blocks: "Blocks | None") ->
         known = _known.get(choice)
         if known is None or not _is_as_it_was(known):
             known = _look(choice, bundles, blocks)
-        elif time.time() - known.used > DAY:
-            known = _known[choice] = known._replace(used=_touch(known.cache, states))
+        elif time.time() - known.used > _manifest.DAY:
+            known = _known[choice] = known._replace(used=_manifest.touch(known.cache, states))
     except OSError as error:
         if _is_the_programs(error):
             raise
@@ -129,15 +95,15 @@ def _said(error: OSError) -> str:
 def _look(choice: Choice, bundles: "list[Chosen]", blocks: "Blocks | None") -> Known:
     cache, states, _ = choice
     root, now = directory(cache), time.time_ns()
-    manifest = read(root, states)
+    manifest = _manifest.read(root, states)
     if manifest is None and blocks is None:
-        manifest = read(root, tuple(map(_content, states)))
+        manifest = _manifest.read(root, tuple(map(_content, states)))
     elif manifest is None and blocks is not None:
         manifest = _look_closely(root, choice, bundles, blocks)
     if manifest is None:
         raise NotLazyError("the directory is not there yet; the first default load that needs it makes it")
     status = check(root, manifest)
-    known = Known(root, manifest, status, _touch(root, states) if blocks else time.time())
+    known = Known(root, manifest, status, _manifest.touch(root, states) if blocks else time.time())
     _known.clear()  # a bundle has changed; there is no more than one choice in a process
     if _is_settled(states, now):
         _known[choice] = known
@@ -153,7 +119,7 @@ def _look_closely(root: str, choice: Choice, bundles: "list[Chosen]", blocks: "B
     """The manifest for what is in the bundles, and another one for their states, so that the next look need not be close."""
     states, now = choice[1], time.time_ns()
     contents = tuple(map(_content, states))
-    manifest = read(root, contents)
+    manifest = _manifest.read(root, contents)
     if manifest is None and choice in _failed:
         raise NotLazyError(_failed[choice])
     made = blocks(tuple(state.file for state in states)) if manifest is None else None
@@ -251,10 +217,10 @@ def check(root: str, manifest: Manifest) -> tuple[int, ...]:
     path = os.path.join(root, manifest.directory)
     state, status = _status(path), os.lstat(path)
     if not stat.S_ISDIR(status.st_mode):
-        raise NotLazyError(f"{path}: is not a directory {CLEAR}", doubt=True)
+        raise NotLazyError(f"{path}: is not a directory {_manifest.CLEAR}", doubt=True)
     check_way(path)
     if frozenset(os.listdir(path)) != manifest.names:
-        raise NotLazyError(f"{path}: does not hold what its manifest names {CLEAR}", doubt=True)
+        raise NotLazyError(f"{path}: does not hold what its manifest names {_manifest.CLEAR}", doubt=True)
     return state
 
 
@@ -278,51 +244,3 @@ def check_way(path: str) -> None:
             raise NotLazyError(f"{entry}: is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})", doubt=True)
         if status.st_mode & stat.S_IWGRP:  # a user's own group, perhaps, which nobody else is in
             raise NotLazyError(f"{entry}: is writable by its group (mode {stat.S_IMODE(status.st_mode):04o})")
-
-
-# ---------------------------------------------------------------- the manifest
-
-
-def manifest_path(root: str, keys: Keys) -> str:
-    """Where the manifest for these `keys` is. A checksum will do: what it stands for is in the manifest, too."""
-    return os.path.join(root, f"{FORMAT}-{zlib.crc32(ascii(keys).encode()):08x}.manifest")
-
-
-def written(keys: Keys, manifest: Manifest) -> str:
-    """The text of a manifest."""
-    bundles = [f"{count} {tuple(key)!a}" for count, key in zip(manifest.counts, keys, strict=True)]
-    return "\n".join([f"{HEAD} {FORMAT}", manifest.directory, *bundles, " ".join(sorted(manifest.names)), END, ""])
-
-
-def read(root: str, keys: Keys) -> Manifest | None:
-    """The manifest for these `keys`; None if there is none, or no directory to it."""
-    path = manifest_path(root, keys)
-    try:
-        data, problem = _files.read(path, LARGEST_MANIFEST, found=True)
-    except FileNotFoundError:
-        return None
-    if problem:
-        raise NotLazyError(f"{path}: {problem}", doubt=True)
-    try:
-        head, name, *bundles, names, end, rest = data.decode("ascii").split("\n")
-        counts, shown = zip(*(bundle.split(" ", 1) for bundle in bundles), strict=True)
-        manifest = Manifest(name, tuple(map(int, counts)), frozenset(names.split(" ")))
-        if (head, end, rest) != (f"{HEAD} {FORMAT}", END, "") or not NAME.match(name):
-            raise ValueError
-    except ValueError:
-        raise NotLazyError(f"{path}: is not a manifest {CLEAR}", doubt=True) from None
-    if shown != tuple(ascii(tuple(key)) for key in keys) or not os.path.lexists(os.path.join(root, name)):
-        return None  # of other bundles with the same checksum; or somebody has removed the directory
-    return manifest
-
-
-def _touch(root: str, states: tuple[State, ...]) -> float:
-    """Keep the manifest from being removed while it is in use; returns when that was last said."""
-    path, now = manifest_path(root, states), time.time()
-    try:
-        if now - os.stat(path).st_mtime > DAY:
-            os.utime(path)
-    except OSError as error:  # somebody else's, or on a read-only file system
-        if _is_the_programs(error):
-            raise
-    return now

@@ -13,21 +13,22 @@ import re
 import time
 from collections import Counter
 
-from . import _files, _is_the_programs, _lazy, _pem, _places, _subject_hash
+from . import _files, _is_the_programs, _lazy, _manifest, _pem, _places, _subject_hash
 
 LINE = 64  # characters of base64, RFC 7468
 TEMPORARY = "making-"
+KEPT = 30 * _manifest.DAY  # what nobody has used for so long is removed when something is made
 OURS = re.compile(rf"[0-9]+-(?:[0-9a-f]{{32}}|[0-9a-f]{{8}}\.manifest)\Z|{TEMPORARY}[0-9a-f]{{16}}(?:\.manifest)?\Z")
 
 
-def make(root: str, keys: _lazy.Keys, bundles: list[list[str]]) -> _lazy.Manifest:
+def make(root: str, keys: _manifest.Keys, bundles: list[list[str]]) -> _manifest.Manifest:
     """Make the directory and the manifest for `bundles`, given by their PEM blocks, of which `keys` tell what they are.
 
-    Raises OSError where nothing can be written, `_lazy.NotLazyError` where what there is may not be used.
+    Raises OSError where nothing can be written, `_manifest.NotLazyError` where what there is may not be used.
     """
     files = hashed(bundles)
     digest = hashlib.sha256(b"".join(sorted(files.values())), usedforsecurity=False).hexdigest()[:32]
-    manifest = _lazy.Manifest(f"{_lazy.FORMAT}-{digest}", tuple(map(len, bundles)), frozenset(files))
+    manifest = _manifest.Manifest(f"{_manifest.FORMAT}-{digest}", tuple(map(len, bundles)), frozenset(files))
     _make_root(root)
     _write_directory(root, files, os.path.join(root, manifest.directory))
     _lazy.check(root, manifest)  # another process may have made it
@@ -51,12 +52,12 @@ def _make_root(root: str) -> None:
             os.chmod(path, 0o755)  # noqa: S103  # all may read what is public
 
 
-def write_manifest(root: str, keys: _lazy.Keys, manifest: _lazy.Manifest) -> None:
+def write_manifest(root: str, keys: _manifest.Keys, manifest: _manifest.Manifest) -> None:
     """Write `manifest` where it is looked for when the bundles are as `keys` tell. Raises OSError."""
     temporary = _temporary(root) + ".manifest"
     try:
-        _write(temporary, _lazy.written(keys, manifest).encode())
-        os.replace(temporary, _lazy.manifest_path(root, keys))
+        _write(temporary, _manifest.written(keys, manifest).encode())
+        os.replace(temporary, _manifest.path_of(root, keys))
         _sync(root)
     finally:
         remove(temporary)
@@ -77,14 +78,14 @@ def hashed(bundles: list[list[str]]) -> dict[str, bytes]:
     scratch = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
     scratch.load_verify_locations(cadata=b"".join(found))
     if scratch.cert_store_stats()["x509"] != len(found):
-        raise _lazy.NotLazyError("a certificate cannot be decoded")
+        raise _manifest.NotLazyError("a certificate cannot be decoded")
     numbers: Counter[str] = Counter()
     names = {}
     for certificate in found:
         try:
             name = _subject_hash.subject_hash(certificate)
         except ValueError as error:
-            raise _lazy.NotLazyError(f"a certificate {error}") from error
+            raise _manifest.NotLazyError(f"a certificate {error}") from error
         names[f"{name}.{numbers[name]}"] = certificate
         numbers[name] += 1
     return names
@@ -107,7 +108,7 @@ def _write_directory(root: str, files: dict[str, bytes], path: str) -> None:
             _write(os.path.join(temporary, name), _pem_of(certificate))
         _sync(temporary)
         if set(os.listdir(temporary)) != files.keys():
-            raise _lazy.NotLazyError(f"{temporary}: was changed while it was made")
+            raise _manifest.NotLazyError(f"{temporary}: was changed while it was made")
         os.rename(temporary, path)
     except OSError as error:
         if _is_the_programs(error) or not os.path.lexists(path):  # else another process was faster
@@ -146,12 +147,12 @@ def remove_old(root: str) -> None:
         try:
             age = now - os.lstat(path).st_mtime
             if name.startswith(TEMPORARY):
-                if age > _lazy.DAY:
+                if age > _manifest.DAY:
                     remove(path)
             elif not name.endswith(".manifest"):
-                if age > _lazy.KEPT:
+                if age > KEPT:
                     directories.append(name)
-            elif age > _lazy.KEPT:
+            elif age > KEPT:
                 remove(path)
             else:
                 in_use.add(_directory_of(path))
@@ -164,7 +165,7 @@ def remove_old(root: str) -> None:
 
 
 def _directory_of(manifest: str) -> str:
-    data, _ = _files.read(manifest, _lazy.LARGEST_MANIFEST)
+    data, _ = _files.read(manifest, _manifest.LARGEST)
     return "".join(data.decode("latin-1").split("\n")[1:2])
 
 

@@ -1,7 +1,8 @@
-"""Tier 3: what was chosen; imports platformdirs, and a TOML reader only where a file exists.
+"""Tier 3: what was chosen; imports platformdirs, and `_config` only where a file exists or something is wrong.
 
-What lives here: the settings, their places, and every fault that a place can have. What must not: anything that looks at
-the roots themselves, which `_sources` does. The rule: if it cannot be known what was chosen, nothing is chosen.
+What lives here: the settings, their places, and every fault that a place can have. What must not: what is in a file, which
+`_config` reads, and anything that looks at the roots themselves, which `_sources` does. The rule: if it cannot be known what
+was chosen, nothing is chosen.
 
 Precedence, lowest to highest, key by key: built-in defaults; site files; the user's file; ``{sys.prefix}/fallback-roots.toml``
 (``FALLBACK_ROOTS_CONFIG`` names one file to use in place of all of these); ``FALLBACK_ROOTS_<KEY>`` variables.
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LARGEST_FILE = 1024 * 1024  # bytes
-MOST_DOTS = 100  # in a line that is no comment
 PREFIX = "FALLBACK_ROOTS_"
 # By these platformdirs and `~` find the user's and the host's directories.
 HOMES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "USERPROFILE", "LOCALAPPDATA", "PROGRAMDATA", "ALLUSERSPROFILE")
@@ -165,7 +165,9 @@ def _variables(environ: "Mapping[str, str]", raised: bool, problems: list[str]) 
             continue
         elif not known:
             expected = ", ".join(PREFIX + key.upper() for key in ("config", *KEYS))
-            problems.append(f"{_shown_name(variable)}: is not a variable of fallback-roots (expected one of {expected})")
+            problems.append(
+                f"{_shown(variable, is_name=True)}: is not a variable of fallback-roots (expected one of {expected})"
+            )
         elif KEYS[name].type == "bool":
             word = text.strip().lower()
             if word in TRUE or word in FALSE:
@@ -200,23 +202,10 @@ def _read_file(path: str, origin: str, raised: bool) -> tuple[File, dict[str, An
         return File(path, origin, exists, (f"{path}: cannot be opened ({error.strerror})",)), {}
     if problem:
         return File(path, origin, True, (f"{path}: {problem}",)), {}
-    try:
-        table = _parse(data)
-    except Exception as error:
-        if _places.may_pass(error):
-            raise
-        return File(path, origin, True, (f"{path}: {_parse_problem(error)}",)), {}
-    problems: list[str] = []
-    said = {}
-    for name, value in table.items():
-        try:
-            # Of the file and not of a link to it: whoever makes a link need not be one who may say something.
-            said[name] = _checked(name, value, os.path.dirname(os.path.realpath(path)), raised)
-        except ValueError as error:
-            if _places.may_pass(error):
-                raise
-            problems.append(f"{path}: {_shown_name(name)} = {_shown(value)} {error}")
-    return File(path, origin, True, tuple(problems)), said
+    from . import _config
+
+    problems, said = _config.said(data, path, KEYS, raised)
+    return File(path, origin, True, problems), said
 
 
 def _dangling_link(path: str) -> str | None:
@@ -228,71 +217,10 @@ def _dangling_link(path: str) -> str | None:
     return None
 
 
-def _parse(data: bytes) -> dict[str, Any]:
-    text = data.decode("utf-8-sig")
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    # A dotted key costs tomllib memory by the square of its parts: twenty thousand are more than a gigabyte.
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.count(".") > MOST_DOTS and not line.lstrip().startswith("#"):
-            raise ValueError(f"line {number} has more than {MOST_DOTS} dots")
-    table: dict[str, Any] = tomllib.loads(text)
-    return table
+def _shown(text: str, is_name: bool = False) -> str:
+    from . import _config
 
-
-def _parse_problem(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"is not UTF-8 (byte {error.start})"
-    if isinstance(error, ValueError):  # TOMLDecodeError
-        return f"is not TOML ({error})"
-    return f"cannot be read as TOML ({type(error).__name__}: {error})"
-
-
-def _checked(name: str, value: Any, directory: str, raised: bool) -> Any:
-    """`value` as the setting `name`; a path is relative to `directory`. Raises ValueError with what was expected."""
-    key = KEYS.get(name)
-    if key is None:
-        raise ValueError(f"is not a setting (expected one of {', '.join(KEYS)})")
-    if key.type == "bool":
-        if not isinstance(value, bool):
-            raise ValueError("is not a boolean (true or false)")
-        return value
-    if not isinstance(value, str):
-        raise ValueError("is not a string (a path)")
-    if not value or "\0" in value:
-        raise ValueError("is not a path")
-    if not value.startswith("~"):
-        return os.path.join(directory, value)
-    path = os.path.expanduser(value)
-    if raised or not os.path.isabs(path):
-        raise ValueError("cannot be expanded to an absolute path")
-    return path
-
-
-def _shown(value: Any) -> str:
-    """`value` as TOML would have it, on one line of bounded length."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return _shortened(f'"{_escaped(value)}"')
-    try:
-        return _shortened(repr(value))
-    except ValueError:  # an integer beyond sys.get_int_max_str_digits()
-        return f"(a large {type(value).__name__})"
-
-
-def _shown_name(name: str) -> str:
-    return _shortened(_escaped(name), 96)
-
-
-def _escaped(text: str) -> str:
-    return repr(text)[1:-1].replace('"', '\\"')
-
-
-def _shortened(text: str, length: int = 97) -> str:
-    return text if len(text) <= length + 3 else text[:length] + "..."
+    return _config.shown_name(text) if is_name else _config.shown(text)
 
 
 def _replaced() -> "Iterator[str]":

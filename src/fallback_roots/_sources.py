@@ -1,7 +1,7 @@
 """Tier 3: where roots come from; imports certifi by `_certifi`, and that only when it is chosen.
 
-What lives here: certifi, a bundle (cafile), a hashed directory (capath), and the places where operating systems keep
-theirs. What must not: the decision whether any of them may be loaded.
+What lives here: certifi, a bundle (cafile) and a hashed directory (capath). What must not: the decision whether any of them
+may be loaded, and where operating systems keep theirs, which `_system` knows.
 """
 
 import _ssl
@@ -15,37 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ._settings import Settings
-
-# Where operating systems keep their roots, most specific first, with who keeps them there. From Go's crypto/x509
-# (root_linux.go, root_bsd.go, root_solaris.go, root_aix.go), openssl-probe's list, and what Fedora 44 has left.
-SYSTEM_BUNDLES = (
-    ("/etc/ssl/certs/ca-certificates.crt", "Debian, Ubuntu, Gentoo, Arch"),
-    ("/etc/pki/tls/certs/ca-bundle.crt", "Fedora, RHEL 6"),
-    ("/etc/ssl/ca-bundle.pem", "openSUSE"),
-    ("/etc/pki/tls/cacert.pem", "OpenELEC"),
-    ("/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "CentOS, RHEL 7, Fedora 44"),
-    ("/etc/ssl/cert.pem", "Alpine, OpenBSD, macOS"),
-    ("/etc/pki/tls/cert.pem", "Fedora, RHEL"),
-    ("/usr/local/etc/ssl/cert.pem", "FreeBSD"),
-    ("/usr/local/share/certs/ca-root-nss.crt", "DragonFly, FreeBSD"),
-    ("/etc/openssl/certs/ca-certificates.crt", "NetBSD"),
-    ("/etc/certs/ca-certificates.crt", "Solaris 11.2"),
-    ("/etc/ssl/certs/ca-bundle.crt", "NixOS"),
-    ("/etc/ssl/certs/cacert.pem", "OmniOS"),
-    ("/opt/etc/ssl/certs/ca-certificates.crt", "Entware"),
-    ("/system/etc/security/cacerts.pem", "Android, Termux"),
-    ("/var/ssl/certs/ca-bundle.crt", "AIX"),
-)
-SYSTEM_DIRECTORIES = (
-    ("/etc/ssl/certs", "Debian, Ubuntu, Alpine, openSUSE"),
-    ("/etc/pki/tls/certs", "Fedora, RHEL"),
-    ("/system/etc/security/cacerts", "Android"),
-    ("/etc/openssl/certs", "NetBSD"),
-    ("/usr/share/certs/trusted", "FreeBSD"),
-    ("/usr/local/share/certs", "FreeBSD"),
-    ("/etc/certs/CA", "Solaris"),
-    ("/usr/local/ssl/certs", "OpenSSL's own default"),
-)
 
 
 class Source(NamedTuple):
@@ -93,8 +62,10 @@ def load(context: Any, settings: "Settings") -> tuple[Source, ...]:
     """Load what `settings` choose into `context`: each source by itself, so that a broken one costs no other its roots."""
     values = settings.values
     if values["prefer_system"]:
-        for one in system():
-            (source,) = _load(context, [one], values)
+        from . import _system
+
+        for path, is_bundle in _system.places():
+            (source,) = _load(context, [Chosen("system", path, is_bundle)], values)
             if source.certificates != 0:
                 return (source,)
     return _load(context, list(chosen(values)), values)
@@ -119,17 +90,17 @@ def _load(context: Any, sources: list[Chosen], values: dict[str, Any]) -> tuple[
 
 
 def _lazily(bundles: list[Chosen], cache: str | None) -> dict[Chosen, Found]:
-    """The `bundles`, as found in the hashed directory of all of them; raises `_lazy.NotLazyError`."""
-    from . import _lazy
+    """The `bundles`, as found in the hashed directory of all of them; raises `_manifest.NotLazyError`."""
+    from . import _lazy, _manifest
 
     def blocks(files: tuple[str, ...]) -> list[list[str]]:
         founds = [read(one) for one in bundles]
         counted = [_counted(found) for found in founds]
         if not _load_into(_ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT), counted) or any(source.problem for source, _ in counted):
-            raise _lazy.NotLazyError
+            raise _manifest.NotLazyError
         for found, file in zip(founds, files, strict=True):
             if found.kind == "certifi" and found.text != bundle("certifi", file).text:
-                raise _lazy.NotLazyError(f"certifi gives other roots than those in {file}")
+                raise _manifest.NotLazyError(f"certifi gives other roots than those in {file}")
         return [blocks for _, blocks in counted]
 
     directory, places = _lazy.find(bundles, cache, blocks)
@@ -187,14 +158,6 @@ def hashed_directory(kind: str, path: str) -> Found:
     if place.state != _places.IN_EFFECT:
         return Found(kind, path, problem=f"{path}: {place.why} (expected a hashed directory, as openssl rehash makes it)")
     return Found(kind, path)
-
-
-def system() -> "Iterator[Chosen]":
-    """Every bundle and hashed directory that an operating system is known to keep and that is there; broken ones, too."""
-    for places, is_bundle in ((SYSTEM_BUNDLES, True), (SYSTEM_DIRECTORIES, False)):
-        for path, _ in places:
-            if os.path.exists(path):
-                yield Chosen("system", path, is_bundle)
 
 
 def load_one(context: Any, found: Found) -> Source:

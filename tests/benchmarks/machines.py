@@ -6,6 +6,7 @@ would find on a server and in a slim container, by whatever way it looks. Linux 
 namespaces.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -63,11 +64,12 @@ class Machine:
             print(json.dumps({"argv": argv, "env": {**env, **self.env}}), file=stdin, flush=True)
             answer: dict[str, Any] = json.loads(stdout.readline())
         except (BrokenPipeError, ValueError):
+            self.close()
             sys.exit("no mount namespace can be made here (expected Linux, and root or user namespaces)")
         return Result(**answer)
 
     def close(self) -> None:
         """End it, and its namespace with it."""
-        with self._process:
+        with contextlib.suppress(BrokenPipeError), self._process:  # it may have ended by itself
             assert self._process.stdin is not None
             self._process.stdin.close()

@@ -246,6 +246,10 @@ def table(found: Found, machine: str) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
+def verdict(reached: bool) -> str:
+    return "reached" if reached else "missed"
+
+
 def goals(samples: Samples) -> Iterator[str]:
     """The lines of the table of what was to be reached."""
     yield "| what | medians | ratio | 95 % interval | goal | |"
@@ -253,8 +257,8 @@ def goals(samples: Samples) -> Iterator[str]:
     for what, cell, base, limit in GOALS:
         reached = ratio(samples, cell, base)
         medians = f"{number(reached.figure)} / {number(statistics.median(samples[base].values()))} ms"
-        interval, verdict = f"{reached.low:.3f} to {reached.high:.3f}", "reached" if reached.ratio <= limit else "missed"
-        yield f"| {what} | {medians} | {reached.ratio:.3f} | {interval} | {limit:.2f} | {verdict} |"
+        interval = f"{reached.low:.3f} to {reached.high:.3f}"
+        yield f"| {what} | {medians} | {reached.ratio:.3f} | {interval} | {limit:.2f} | {verdict(reached.ratio <= limit)} |"
 
 
 def page(found: Found) -> str:

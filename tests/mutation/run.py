@@ -62,12 +62,15 @@ TESTS = {
     "_patch": "patch doors fallback",
     "_fallback": "fallback doors patch sources limits worlds say bad_input lazy",
     "_sources": "sources limits lazy fuzz worlds fallback bad_input",
+    "_system": "sources",
     "_certifi": "sources lazy limits",
     "_pem": "sources fuzz lazy",
     "_lazy": "lazy cache_command",
+    "_manifest": "lazy cache_command",
     "_rehash": "lazy cache_command",
     "_subject_hash": "subject_hash",
     "_settings": "settings limits fuzz lazy worlds bad_input",
+    "_config": "settings limits fuzz worlds bad_input",
     "_places": "places detect sources settings limits lazy worlds bad_input",
     "_files": "places settings sources lazy fuzz worlds bad_input",
 }
@@ -233,7 +236,7 @@ def walk(node: ast.AST, where: str) -> Iterator[tuple[str, ast.AST, Any]]:
             return
         case ast.If(test=ast.Name("TYPE_CHECKING")) | ast.Assign(targets=[ast.Name("TYPE_CHECKING")]):
             return
-        case ast.Assign(targets=[ast.Name("__slots__" | "SYSTEM_BUNDLES" | "SYSTEM_DIRECTORIES" | "Counted")]):  # no rules
+        case ast.Assign(targets=[ast.Name("__slots__" | "BUNDLES" | "DIRECTORIES" | "Counted")]):  # no rules
             return
         case ast.Attribute(ast.Name("functools")) | ast.Call(ast.Attribute(ast.Name("functools"))):  # caches save time, no more
             return

@@ -6,7 +6,7 @@ What lives here: what stands in the file. What must not: where it goes, and how.
 import textwrap
 from typing import Any
 
-from .. import _settings
+from .. import _config, _settings
 from .._say import plain
 from ..errors import FallbackRootsError
 
@@ -33,7 +33,7 @@ def _toml(value: Any) -> str:
     """`value` as TOML, on one line of characters that can be seen."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    dot = "." if value.count(".") <= _settings.MOST_DOTS else "\\u002e"  # the reader refuses lines of more
+    dot = "." if value.count(".") <= _config.MOST_DOTS else "\\u002e"  # the reader refuses lines of more
     characters = []
     for c in value:
         if "\ud800" <= c <= "\udfff":

@@ -8,14 +8,14 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .. import _places, _sources
+from .. import _places, _system
 from .._fallback import Outcome, Status
 from ._certificates import Certificate
 from ._text import Suggestion
 
 # What an operating system writes itself, so that what anybody adds to it is lost.
-SYSTEM_DIRECTORIES = frozenset(path for path, _ in _sources.SYSTEM_DIRECTORIES)
-SYSTEM_PLACES = SYSTEM_DIRECTORIES.union(path for path, _ in _sources.SYSTEM_BUNDLES)
+SYSTEM_DIRECTORIES = frozenset(path for path, _ in _system.DIRECTORIES)
+SYSTEM_PLACES = SYSTEM_DIRECTORIES.union(path for path, _ in _system.BUNDLES)
 CA = "/path/to/ca.pem"
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .. import _lazy, _places, _sources
+from .. import _lazy, _places, _sources, _system
 from .._sources import Source
 from ._certificates import iso, roots_shown, when
 
@@ -143,7 +143,7 @@ def unhashed_files(path: str) -> int:
 def system_bundles() -> Iterator[Bundle]:
     """The places where operating systems keep roots that hold some here; a file that others link to comes once."""
     known = set()
-    for path, system in (*_sources.SYSTEM_BUNDLES, *_sources.SYSTEM_DIRECTORIES):
+    for path, system in (*_system.BUNDLES, *_system.DIRECTORIES):
         real = os.path.realpath(path)
         if real in known or not os.path.exists(path):
             continue

@@ -8,7 +8,7 @@ import argparse
 import os
 from collections.abc import Iterator
 
-from .. import _lazy, _rehash, _settings, _sources
+from .. import _lazy, _manifest, _rehash, _settings, _sources
 from .._say import plain
 from ..errors import FallbackRootsError, SettingsError
 from ._text import count, marked, say
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError(tuple(map(plain, settings.problems)))
     try:
         root = _lazy.directory(settings.values["cache"])
-    except _lazy.NotLazyError as error:
+    except _manifest.NotLazyError as error:
         raise FallbackRootsError(plain(f"there is no cache directory, since {error}")) from None
     if options.cache_command == "build":
         return _build(settings)
@@ -63,7 +63,7 @@ def _clear(root: str) -> int:
         names = _rehash.ours(root)
         if names:
             _lazy.check_way(root)
-    except _lazy.NotLazyError as error:
+    except _manifest.NotLazyError as error:
         raise FallbackRootsError(plain(error)) from None
     except OSError as error:
         raise FallbackRootsError(plain(f"{root}: cannot be read ({error.strerror})")) from None

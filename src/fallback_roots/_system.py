@@ -1,0 +1,46 @@
+"""Tier 3: where operating systems keep their roots; imports os only. For ``prefer_system`` and the commands."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Most specific first, with who keeps them there. From Go's crypto/x509
+# (root_linux.go, root_bsd.go, root_solaris.go, root_aix.go), openssl-probe's list, and what Fedora 44 has left.
+BUNDLES = (
+    ("/etc/ssl/certs/ca-certificates.crt", "Debian, Ubuntu, Gentoo, Arch"),
+    ("/etc/pki/tls/certs/ca-bundle.crt", "Fedora, RHEL 6"),
+    ("/etc/ssl/ca-bundle.pem", "openSUSE"),
+    ("/etc/pki/tls/cacert.pem", "OpenELEC"),
+    ("/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "CentOS, RHEL 7, Fedora 44"),
+    ("/etc/ssl/cert.pem", "Alpine, OpenBSD, macOS"),
+    ("/etc/pki/tls/cert.pem", "Fedora, RHEL"),
+    ("/usr/local/etc/ssl/cert.pem", "FreeBSD"),
+    ("/usr/local/share/certs/ca-root-nss.crt", "DragonFly, FreeBSD"),
+    ("/etc/openssl/certs/ca-certificates.crt", "NetBSD"),
+    ("/etc/certs/ca-certificates.crt", "Solaris 11.2"),
+    ("/etc/ssl/certs/ca-bundle.crt", "NixOS"),
+    ("/etc/ssl/certs/cacert.pem", "OmniOS"),
+    ("/opt/etc/ssl/certs/ca-certificates.crt", "Entware"),
+    ("/system/etc/security/cacerts.pem", "Android, Termux"),
+    ("/var/ssl/certs/ca-bundle.crt", "AIX"),
+)
+DIRECTORIES = (
+    ("/etc/ssl/certs", "Debian, Ubuntu, Alpine, openSUSE"),
+    ("/etc/pki/tls/certs", "Fedora, RHEL"),
+    ("/system/etc/security/cacerts", "Android"),
+    ("/etc/openssl/certs", "NetBSD"),
+    ("/usr/share/certs/trusted", "FreeBSD"),
+    ("/usr/local/share/certs", "FreeBSD"),
+    ("/etc/certs/CA", "Solaris"),
+    ("/usr/local/ssl/certs", "OpenSSL's own default"),
+)
+
+
+def places() -> "Iterator[tuple[str, bool]]":
+    """Every place that is there, and whether it is of a bundle; those of bundles first, and broken ones, too."""
+    for known, is_bundle in ((BUNDLES, True), (DIRECTORIES, False)):
+        for path, _ in known:
+            if os.path.exists(path):
+                yield path, is_bundle
