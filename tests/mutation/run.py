@@ -72,7 +72,7 @@ TESTS = {
     "_settings": "settings limits fuzz lazy worlds bad_input",
     "_config": "settings limits fuzz worlds bad_input",
     "_places": "places detect sources settings limits lazy worlds bad_input",
-    "_files": "places settings sources lazy fuzz worlds bad_input",
+    "_files": "files places settings sources lazy fuzz worlds bad_input",
 }
 SLOW = {"bad_input", "fallback", "fuzz", "say", "startup", "worlds"}  # left out by --quick, unless they come first
 
