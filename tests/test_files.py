@@ -1,6 +1,5 @@
 """The one way to open a file that may be anything: what it gives, how much it reads, and nothing beside a problem."""
 
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ def test_no_more_is_read_than_tells_that_it_is_too_much(limit: int, tmp_path: Pa
     read = []
 
     def counting(*args: Any, **kwargs: Any) -> Any:
-        file = io.open(*args, **kwargs)  # noqa: PTH123, SIM115  # of a descriptor; the caller closes it
+        file = open(*args, **kwargs)  # noqa: PTH123, SIM115  # of a descriptor; the caller closes it
         real = file.read
 
         class Counting:
