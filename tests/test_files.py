@@ -83,3 +83,27 @@ print(_files.owner(inside), _files.owner(gone))
     assert (done.stdout, done.stderr) == ("0\nNone None\n", "")
     with pytest.raises(OSError, match="too long"):
         _files.owner("x" * 5000)
+
+
+def test_the_way_to_a_file(tmp_path: Path) -> None:
+    """Every directory that the way leads through, each link, and what is behind it, in the order in which the kernel goes; also
+    where the link is in the middle, and the path is written oddly."""
+    top = Path(os.path.realpath(tmp_path))
+    (top / "real" / "deep").mkdir(parents=True)
+    (top / "real" / "deep" / "file").touch()
+    (top / "absolute").symlink_to(top / "real")
+    (top / "relative").symlink_to("real/../absolute")
+    above = [str(parent) for parent in [*reversed(top.parents), top]]
+
+    def names(path: str) -> list[str]:
+        found = list(_files.way(f"{top}/{path}"))
+        assert found[: len(above)] == above
+        return [os.path.relpath(entry, top) for entry in found[len(above) :]]
+
+    assert names("real/deep/file") == ["real", "real/deep"]
+    assert names("absolute/deep/file") == ["absolute", "real", "real/deep"]
+    assert names("relative/deep/file") == ["relative", "absolute", "real", "real/deep"]
+    assert names(".//real/./deep/../deep//file") == ["real", "real/deep"]
+    (top / "round").symlink_to("round")
+    with pytest.raises(OSError, match="symbolic links"):
+        _files.way(f"{top}/round")
