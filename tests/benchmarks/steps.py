@@ -48,13 +48,16 @@ done("`import wrapt`")
 print(json.dumps(times))
 """
 WHOLE = """
-import time
+import sys, time
+if "without wrapt" in sys.argv:
+    sys.frozen, sys.modules["wrapt"] = True, None
 start = time.perf_counter()
 import ssl
 ssl.create_default_context()
 print(1000 * (time.perf_counter() - start))
 """
 OURS = "this package: the rest of the same by it"
+WITHOUT = "all of it without wrapt, as in a frozen application"
 WAYS = {"eager": (EAGER, []), "eager, with a config file": (EAGER, ["config"]), "lazy, its directory there": (LAZY, ["lazy"])}
 
 
@@ -66,10 +69,11 @@ def measure(suite: Suite, rounds: int) -> dict[str, dict[str, float]]:
             file = Path(suite.installed[side].python).parent.parent / "fallback-roots.toml"
             if "config" in args:
                 file.write_text("certifi = true\n", encoding="utf-8")
-            whole = float(succeeded(suite.run(NO_CAS, side, WHOLE)).out)
+            whole, without = (float(succeeded(suite.run(NO_CAS, side, WHOLE, *args)).out) for args in ([], ["without wrapt"]))
             file.unlink(missing_ok=True)
             steps = json.loads(succeeded(suite.run(NO_CAS, "bare", BY_HAND, *args)).out)
-            for step, milliseconds in {**steps, OURS: whole - sum(steps.values()), "all of it": whole}.items():
+            rest = whole - sum(steps.values())
+            for step, milliseconds in {**steps, OURS: rest, "all of it": whole, WITHOUT: without}.items():
                 by_hand[way][step].append(milliseconds)
         print(f"round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
     return {way: {step: statistics.median(figures) for step, figures in steps.items()} for way, steps in by_hand.items()}
