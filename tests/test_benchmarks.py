@@ -21,8 +21,6 @@ TABLE = [
     ("2nd and later context, healthy by a directory", "ours / bare", ""),
     ("a process with one fallback context", "ours / bare", ""),
     ("2nd and later fallback context", "ours / bare", "1.05"),
-    ("a process with one lazy fallback context", "ours / bare", ""),
-    ("2nd and later lazy fallback context, to one without roots", "ours / bare", "2.00"),
     ("peak memory of `import ssl`", "ours / bare", "1.03"),
 ]
 

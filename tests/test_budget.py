@@ -91,6 +91,28 @@ print(found, *sorted({"certifi", "tomli", "tomllib", "wrapt"} & set(sys.modules)
     assert python("-c", program, env=env, executable=installed).stdout.split()[:-1] in (["1", "tomli"], ["1", "tomllib"])
 
 
+FALLBACK = JUDGED | {
+    f"fallback_roots.{name}" for name in ("_certifi", "_fallback", "_patch", "_pem", "_say", "_settings", "_sources", "errors")
+}
+
+
+def test_a_first_fallback(installed: Path) -> None:
+    """Without a config file, and not lazy, it imports no module of ours that it does not need, and opens one bundle once."""
+    program = """
+import sys
+opened = []
+def watch(event, args):
+    if event == "open" and str(args[0]).endswith(".pem"):
+        opened.append(args[0])
+sys.addaudithook(watch)
+import ssl
+ssl.create_default_context()
+print(len(opened), *sorted(name for name in sys.modules if name.partition(".")[0] == "fallback_roots"))
+"""
+    count, *found = python("-c", program, env=NO_CAS, executable=installed).stdout.split()
+    assert (count, set(found)) == ("1", FALLBACK)
+
+
 @pytest.mark.parametrize(("variable", "code"), [("FALLBACK_ROOTS_CERTIFI", "none"), ("FALLBACK_ROOTS_CAFILE", "loaded")])
 def test_info_imports_no_logging(variable: str, code: str, installed: Path, ca_file: Path) -> None:
     """An INFO record imports no logging, nor does anything else on the road of a fallback but wrapt (which is kept out)."""

@@ -1,11 +1,10 @@
 """The comparison with what else a user could install measures what it says, and the docs show what was measured."""
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import machines, peers, run, scale, sides
+from benchmarks import machines, peers, run, sides
 from conftest import needs_root
 from support import ROOT
 
@@ -120,12 +119,3 @@ def test_the_docs_show_the_samples() -> None:
     assert {column for _, _, column in found.samples} == {column.name for column in peers.COLUMNS}
     page = (DOCS / "peers.md").read_text(encoding="utf-8")
     assert f"{peers.BEGIN}\n\n{peers.page(found)}\n\n{peers.END}" in page
-
-
-def test_the_docs_show_how_it_grows() -> None:
-    """So do those of what grows."""
-    about, samples = scale.from_json((DOCS / "scale.json").read_text(encoding="utf-8"))
-    assert {(growth.by, size) for growth, _, size in samples} == {(g.by, size) for g in scale.GROWTHS for size in g.sizes}
-    page = (DOCS / "scale.md").read_text(encoding="utf-8")
-    assert f"{peers.BEGIN}\n\n{scale.page(about, samples)}\n\n{peers.END}" in page
-    assert json.loads((DOCS / "scale.json").read_text(encoding="utf-8"))["about"] == about.splitlines()

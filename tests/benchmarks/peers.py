@@ -261,6 +261,31 @@ def goals(samples: Samples) -> Iterator[str]:
         yield f"| {what} | {medians} | {reached.ratio:.3f} | {interval} | {limit:.2f} | {verdict(reached.ratio <= limit)} |"
 
 
+def listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def summary(found: Found) -> Iterator[str]:
+    """What the tables say, in a sentence each."""
+    verifying = [f"*{side}*" for side in found.sides if found.verifies(NO_CAS, side)]
+    yield f"- Without CAs a request is verified by {listed(verifying)}, and by nothing else."
+    start = {
+        side: ratio(found.samples, (HEALTHY, side, COLUMNS[0].name), (HEALTHY, "bare", COLUMNS[0].name)).ratio
+        for side in found.sides
+        if side != "bare"
+    }
+    others = [start[side] for side in start if side not in (EAGER, LAZY)]
+    yield (
+        f"- On a healthy machine a start of the interpreter takes {start[EAGER]:.2f} times a bare one with fallback-roots, and "
+        f"{min(others):.1f} to {max(others):.1f} times with the others."
+    )
+    requests = ratio(found.samples, (NO_CAS, LAZY, COLUMNS[5].name), (HEALTHY, "bare", COLUMNS[5].name))
+    yield (
+        f"- With lazy roots and no CAs {REQUESTS} requests take {requests.ratio:.2f} of the time that they take on the healthy "
+        "machine without us, where OpenSSL parses the bundle for each."
+    )
+
+
 def page(found: Found) -> str:
     """What stands between the marks."""
     refusals = [f"- {side}, {machine}: `{refusal}`" for (machine, side), refusal in found.refusals.items() if refusal]
@@ -270,6 +295,7 @@ def page(found: Found) -> str:
         *("\n".join(table(found, machine)) for machine in machines),
         "Where nothing is verified a request ends with:",
         "\n".join(refusals),
+        "\n".join(summary(found)),
         "\n".join(goals(found.samples)),
     ]
     return "\n\n".join(parts)

@@ -12,8 +12,8 @@ order that changes from pair to pair, so that a machine that becomes slower does
 of the pairs' ratios, and the interval a bootstrap of that median. Rows of processes start a new process for each figure. Rows
 of a 2nd and later context start one process a side for each pair, and these make contexts in turns; a side's figure is the
 median of its contexts. A machine is healthy by a bundle of certifi's roots or, where a row says so, by a hashed directory of
-them. A fallback is compared with the same by hand: ``load_verify_locations(cadata=certifi.contents())``; a 2nd and later lazy
-one with a context that has no roots at all.
+them. A fallback is compared with the same by hand: ``load_verify_locations(cadata=certifi.contents())``. `peers` measures
+lazy ones.
 
 With ``--check`` the exit status is 1 if a row is over its limit beyond noise: with the lower end of its interval.
 """
@@ -174,8 +174,6 @@ MEASUREMENTS = (
     Measurement("2nd and later context, healthy by a directory", LATER, ours(None), context_times, "directory"),
     Measurement("a process with one fallback context", CONTEXT, ours(None), world="none", by_hand=CONTEXT_BY_HAND),
     Measurement("2nd and later fallback context", LATER, ours(1.05), context_times, "none", LATER_BY_HAND),
-    Measurement("a process with one lazy fallback context", CONTEXT, ours(None), world="lazy", by_hand=CONTEXT_BY_HAND),
-    Measurement("2nd and later lazy fallback context, to one without roots", LATER, ours(2.0), context_times, "lazy"),
     Measurement("peak memory of `import ssl`", "import ssl", ours(1.03), peaks),
 )
 
@@ -245,8 +243,7 @@ def rows(measurement: Measurement, pairs: int, venvs: dict[str, Path], worlds: d
 
 
 def make_worlds(directory: Path) -> dict[str, World]:
-    """Machines that have certifi's roots in a bundle, that have them in a hashed directory, and that have none; and one of the
-    last kind where lazy is chosen, and its directory is there from the first measurement, which does not count."""
+    """Machines that have certifi's roots in a bundle, that have them in a hashed directory, and that have none."""
     bundle = directory / "cert.pem"
     bundle.write_text(certifi.contents(), encoding="ascii")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -257,13 +254,11 @@ def make_worlds(directory: Path) -> dict[str, World]:
     for number, root in enumerate(roots):  # nothing is verified, so any hash will do
         (hashed / f"root{number}.pem").write_text(ssl.DER_cert_to_PEM_cert(root), encoding="ascii")
         (hashed / f"{number:08x}.0").symlink_to(f"root{number}.pem")
-    lazy = {"FALLBACK_ROOTS_LAZY": "1", "FALLBACK_ROOTS_CACHE": str(directory / "cache")}
     no_file, no_directory = f"{NOWHERE}/cert.pem", f"{NOWHERE}/certs"
     return {
         "bundle": World(environment({"SSL_CERT_FILE": str(bundle)}), len(roots)),
         "directory": World(environment({"SSL_CERT_FILE": no_file, "SSL_CERT_DIR": str(hashed)}), 0),
         "none": World(environment({"SSL_CERT_FILE": no_file, "SSL_CERT_DIR": no_directory}), len(roots)),
-        "lazy": World(environment({"SSL_CERT_FILE": no_file, "SSL_CERT_DIR": no_directory, **lazy}), 0),
     }
 
 

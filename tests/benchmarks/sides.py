@@ -85,8 +85,8 @@ def install(side: Side, directory: Path, wheel: Path, ca: bytes) -> Installed:
     python = home / "bin" / "python"
     names = [str(wheel) if name == OURS else name for name in side.requirements]
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
-    # pip may need this process's own variables: proxies, indexes, a bundle.
-    subprocess.run([*pip, "install", "--quiet", *names], env={**os.environ, "PIP_NO_COMPILE": "1"}, check=True)
+    if names:  # pip may need this process's own variables: proxies, indexes, a bundle
+        subprocess.run([*pip, "install", "--quiet", *names], env={**os.environ, "PIP_NO_COMPILE": "1"}, check=True)
     for name, text in side.files.items():
         (site / name).write_text(text, encoding="utf-8")
     for bundle in site.glob("certifi/cacert.pem"):
