@@ -15,6 +15,7 @@ import pytest
 from test_doors import Copy, copied_ssl
 
 from fallback_roots import (
+    _config,
     _detect,
     _fallback,
     _files,
@@ -166,7 +167,7 @@ def a_file(tmp_path: Any, text: str) -> str:
 @pytest.mark.parametrize("name", ["_parse", "_checked"])
 def test_amid_a_config_file(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """So it is while a config file is read."""
-    monkeypatch.setattr(_settings, name, limit)
+    monkeypatch.setattr(_config, name, limit)
     with pytest.raises(LimitError):
         _settings._read_file(a_file(tmp_path, "certifi = true\n"), "FALLBACK_ROOTS_CONFIG", False)
 
