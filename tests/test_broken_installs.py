@@ -189,7 +189,7 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 COMMAND = [name for name in MODULES if "/" in name or name == "__main__.py"]
 HOOK = [name for name in MODULES if name not in COMMAND]
 START = ("__init__.py", "auto.py")
-LAZY = ("_lazy.py", "_rehash.py", "_subject_hash.py")
+LAZY = ("_lazy.py", "_manifest.py", "_rehash.py", "_subject_hash.py")
 
 
 class Cost(NamedTuple):
@@ -214,7 +214,7 @@ COSTS = {
     ("auto.py", "empty"): Cost("none", ()),
     ("errors.py", "empty"): Cost("chosen", (LOADED,)),  # it is about the functions of the public API
     ("_certifi.py", "empty"): Cost("chosen", (LOADED,)),  # certifi is not chosen
-    **{(name, ""): Cost("chosen", (LOADED,)) for name in LAZY},
+    **{(name, ""): Cost("chosen", (LOADED,)) for name in (*LAZY, "_config.py", "_system.py")},
 }
 
 
@@ -234,6 +234,19 @@ def test_a_damaged_module(name: str, damage: str, machine: Machine) -> None:
     assert (machine.trust.name(stdout), status) == (expected.trust, 7), stderr
     check(stderr, expected.said)
     assert healthy == (machine.trust.printed("own"), 7, "")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["_config.py", "_system.py"])
+def test_a_damaged_module_that_settings_need(name: str, damage: str, machine: Machine) -> None:
+    """Where a config file or the operating system's places cannot be looked at, nothing is chosen in their stead."""
+    config = machine.root / "config.toml"
+    config.write_text(f'cafile = "{machine.cas["chosen"]}"\nprefer_system = true\n')
+    machine.without("FALLBACK_ROOTS_CAFILE")
+    machine.put(f"fallback_roots/{name}", DAMAGES[damage]((machine.site / "fallback_roots" / name).read_bytes()))
+    stdout, status, stderr = machine.run(variables={"FALLBACK_ROOTS_CONFIG": str(config)})
+    assert (machine.trust.name(stdout), status) == ("none", 7), stderr
+    check(stderr, ("null bytes" if damage == "zeros" else name.removesuffix(".py"),))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

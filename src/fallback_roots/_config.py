@@ -16,26 +16,6 @@ if TYPE_CHECKING:
 MOST_DOTS = 100  # in a line that is no comment
 
 
-def said(data: bytes, path: str, keys: "dict[str, Key]", raised: bool) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The faults of the file at `path`, which holds `data`, and what its sound lines say of `keys`."""
-    try:
-        table = _parse(data)
-    except Exception as error:
-        if _places.may_pass(error):
-            raise
-        return (f"{path}: {_parse_problem(error)}",), {}
-    problems, values = [], {}
-    for name, value in table.items():
-        try:
-            # Of the file and not of a link to it: whoever makes a link need not be one who may say something.
-            values[name] = _checked(name, value, keys, os.path.dirname(os.path.realpath(path)), raised)
-        except ValueError as error:
-            if _places.may_pass(error):
-                raise
-            problems.append(f"{path}: {shown_name(name)} = {shown(value)} {error}")
-    return tuple(problems), values
-
-
 def _parse(data: bytes) -> dict[str, Any]:
     text = data.decode("utf-8-sig")
     if sys.version_info >= (3, 11):
@@ -101,3 +81,24 @@ def _escaped(text: str) -> str:
 
 def _shortened(text: str, length: int = 97) -> str:
     return text if len(text) <= length + 3 else text[:length] + "..."
+
+
+# Last, so that a file that was cut short has none of it.
+def said(data: bytes, path: str, keys: "dict[str, Key]", raised: bool) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The faults of the file at `path`, which holds `data`, and what its sound lines say of `keys`."""
+    try:
+        table = _parse(data)
+    except Exception as error:
+        if _places.may_pass(error):
+            raise
+        return (f"{path}: {_parse_problem(error)}",), {}
+    problems, values = [], {}
+    for name, value in table.items():
+        try:
+            # Of the file and not of a link to it: whoever makes a link need not be one who may say something.
+            values[name] = _checked(name, value, keys, os.path.dirname(os.path.realpath(path)), raised)
+        except ValueError as error:
+            if _places.may_pass(error):
+                raise
+            problems.append(f"{path}: {shown_name(name)} = {shown(value)} {error}")
+    return tuple(problems), values

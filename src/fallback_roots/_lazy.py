@@ -65,29 +65,6 @@ _known: dict[Choice, Known] = {}
 _failed: dict[Choice, str] = {}  # why it could not be made: a full disk is not asked again for each context
 
 
-def find(bundles: "list[Chosen]", cache: str | None, blocks: "Blocks | None") -> "tuple[str, list[tuple[str, int]]]":
-    """The hashed directory of all that is in `bundles`, made where there is none, and of each bundle its place and how many
-    certificates it has.
-
-    `cache`: the directory for it, None for the user's. `blocks`: what gives the PEM blocks of each bundle, out of the files
-    that it is given; None to look only, and make nothing. Raises `NotLazyError`.
-    """
-    try:
-        states = tuple(map(_state, bundles))
-        choice = (cache, states, os.geteuid() if hasattr(os, "geteuid") else 0)
-        known = _known.get(choice)
-        if known is None or not _is_as_it_was(known):
-            known = _look(choice, bundles, blocks)
-        elif time.time() - known.used > _manifest.DAY:
-            known = _known[choice] = known._replace(used=_manifest.touch(known.cache, states))
-    except OSError as error:
-        if _is_the_programs(error):
-            raise
-        raise NotLazyError(_said(error)) from error
-    places = [(state.path, count) for state, count in zip(states, known.manifest.counts, strict=True)]
-    return os.path.join(known.cache, known.manifest.directory), places
-
-
 def _said(error: OSError) -> str:
     return f"{error.filename or 'the cache directory'}: {error.strerror or error}"
 
@@ -244,3 +221,27 @@ def check_way(path: str) -> None:
             raise NotLazyError(f"{entry}: is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})", doubt=True)
         if status.st_mode & stat.S_IWGRP:  # a user's own group, perhaps, which nobody else is in
             raise NotLazyError(f"{entry}: is writable by its group (mode {stat.S_IMODE(status.st_mode):04o})")
+
+
+# Last, so that a file that was cut short has none of it.
+def find(bundles: "list[Chosen]", cache: str | None, blocks: "Blocks | None") -> "tuple[str, list[tuple[str, int]]]":
+    """The hashed directory of all that is in `bundles`, made where there is none, and of each bundle its place and how many
+    certificates it has.
+
+    `cache`: the directory for it, None for the user's. `blocks`: what gives the PEM blocks of each bundle, out of the files
+    that it is given; None to look only, and make nothing. Raises `NotLazyError`.
+    """
+    try:
+        states = tuple(map(_state, bundles))
+        choice = (cache, states, os.geteuid() if hasattr(os, "geteuid") else 0)
+        known = _known.get(choice)
+        if known is None or not _is_as_it_was(known):
+            known = _look(choice, bundles, blocks)
+        elif time.time() - known.used > _manifest.DAY:
+            known = _known[choice] = known._replace(used=_manifest.touch(known.cache, states))
+    except OSError as error:
+        if _is_the_programs(error):
+            raise
+        raise NotLazyError(_said(error)) from error
+    places = [(state.path, count) for state, count in zip(states, known.manifest.counts, strict=True)]
+    return os.path.join(known.cache, known.manifest.directory), places
