@@ -193,7 +193,7 @@ def _counted(found: Found) -> Counted:
     if found.directory:
         return Source(found.kind, found.path, found.certificates, directory=found.directory), []
     if found.text is None:
-        return Source(found.kind, found.path, _places.hashed_entries(found.path or "")), []
+        return Source(found.kind, found.path, _places.hashed_entries(str(found.path))), []
     begun, blocks = _pem.blocks(found.text)
     if len(blocks) != begun:
         return _sifted(found)
@@ -205,7 +205,7 @@ def _counted(found: Found) -> Counted:
 
 def _sifted(found: Found) -> Counted:
     """`found` with its good certificates, and the problem with the first of the bad ones."""
-    kind, path, text = found.kind, found.path, found.text or ""
+    kind, path, text = found.kind, found.path, str(found.text)
     scratch = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
     blocks = {block.start(): block[0] for block in _pem.BLOCK.finditer(text)}
     good, bad, first = [], 0, ""
@@ -250,13 +250,13 @@ def _load_into(context: Any, counted: list[Counted]) -> bool:
     if not cadata and not capath:
         return True
     kind = _ssl._SSLContext  # the class's own methods: a subclass may do other things when the program names its roots
-    known = cadata == _whole  # then it need not be counted, which makes OpenSSL parse each certificate's extensions
-    before = 0 if known else kind.cert_store_stats(context)["x509"]
+    # What is known need not be counted, which makes OpenSSL parse each certificate's extensions.
+    before = None if cadata == _whole else kind.cert_store_stats(context)["x509"]
     try:
         kind.load_verify_locations(context, capath=capath or None, cadata=cadata or None)
     except _ssl.SSLError:
         return False
-    if not known:
+    if before is not None:
         # Less also where the context held some of them: looking at each once more is harmless then.
         distinct = {block for _, blocks in counted for block in blocks}
         if kind.cert_store_stats(context)["x509"] - before < len(distinct):

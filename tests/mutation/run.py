@@ -524,13 +524,14 @@ def report(results: dict[tuple[str, ...], dict[str, Any]]) -> bool:
         total, dead = total + len(run_yet), dead + killed
         missing = f"{len(made) - len(run_yet)} not run" if len(run_yet) < len(made) else ""
         rows.append(f"| `{module}` | {len(run_yet)} | {killed} | {100 * killed / len(run_yet):.1f} % | {missing} |")
-        well = well and not missing and 100 * killed >= LEAST * len(run_yet)
+        well = well and not missing
         for mutant in left:
             row = row_of(mutant)
             survivors.append(" | ".join((*row, f"{old.get(row, UNEXPLAINED)} |")))
             well = well and row in old and old[row] != UNEXPLAINED
     if not total:
         return False
+    well = well and 100 * dead >= LEAST * total
     versions = (
         f"{date.today()}, Python {platform.python_version()}, {' '.join(ssl.OPENSSL_VERSION.split()[:2])}, {platform.system()}"
     )
