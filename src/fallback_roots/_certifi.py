@@ -14,6 +14,10 @@ from . import _places
 PLAIN = ("SourceFileLoader", "SourcelessFileLoader")
 
 
+class DisagreementError(Exception):
+    """Somebody has replaced one of certifi's functions, and it cannot be known which roots they meant."""
+
+
 def read() -> tuple[str | None, str | None, str | None]:
     """certifi's place, or None for one that is in no file; its bundle's text by the first way that works; or the problem."""
     try:
@@ -27,6 +31,8 @@ def read() -> tuple[str | None, str | None, str | None]:
     for way in (_contents, _where, _resource, _get_data):
         try:
             return where, way(package), None
+        except DisagreementError as error:
+            return where, None, f"certifi: {error}"
         except Exception as error:
             if _places.may_pass(error):
                 raise
@@ -98,7 +104,23 @@ def _gives_the_file(package: Any) -> bool:
 
 
 def _contents(package: Any) -> str:
-    return package.contents()  # type: ignore[no-any-return]  # certifi has had it since 2018
+    text: str = package.contents()  # certifi has had it since 2018
+    if _disagrees(package, text):
+        raise DisagreementError("where() is not certifi's own, and names a file that has other roots than contents() gives")
+    return text
+
+
+def _disagrees(package: Any, text: str) -> bool:
+    """Whether somebody has replaced `where`, by which most programs take certifi's roots, and it names others than `text`."""
+    own = getattr(sys.modules.get("certifi.core"), "where", None)
+    if own is None or package.where is own:
+        return False
+    try:
+        return _where(package) != text
+    except Exception as error:  # it names no file
+        if _places.may_pass(error):
+            raise
+        return False
 
 
 def _where(package: Any) -> str:  # py2exe: the file is there, the resource is not

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class Verdict:
     """What was found out about one default load: `code`, `reason` (a sentence), `places` (a tuple of `Place`).
 
-    Codes: ``empty`` (the only one that gets the fallback), ``purpose``, ``server``, ``foreign``, ``certificates``,
-    ``directory``, ``device``, and ``file`` for a certificate file that a default load did not read but could have read.
+    Codes: ``empty`` (the only one that gets the fallback), ``purpose``, ``server``, ``foreign``, ``environment``,
+    ``certificates``, ``directory``, ``device``, and ``file`` for a certificate file that a default load did not read but could
+    have read.
     """
 
     __slots__ = ("code", "places", "reason")
@@ -38,7 +39,7 @@ class Verdict:
 class Facts:
     """What `judge` needs to know of one default load; see `facts` for where each comes from."""
 
-    __slots__ = ("foreign", "places", "preloaded_default", "purpose", "server")
+    __slots__ = ("changed", "foreign", "places", "preloaded_default", "purpose", "server")
 
     def __init__(
         self,
@@ -46,12 +47,14 @@ class Facts:
         purpose: bool = True,
         server: bool = False,
         foreign: "str | None" = None,
+        changed: bool = False,
         preloaded_default: int = 0,
         places: "tuple[Place, ...]" = (),
     ) -> None:
         self.purpose = purpose  # is the purpose SERVER_AUTH?
         self.server = server  # is the protocol PROTOCOL_TLS_SERVER?
         self.foreign = foreign  # why the context is not one of ours to judge
+        self.changed = changed  # do the variables name other places than they did before the load?
         self.preloaded_default = preloaded_default  # certificates that a default load finds, for a context that held some
         self.places = places
 
@@ -65,6 +68,8 @@ def judge(facts: Facts) -> Verdict:
         return Verdict("server", "the context is a server's, and web roots must not vouch for its clients", places)
     if facts.foreign:
         return Verdict("foreign", facts.foreign, places)
+    if facts.changed:
+        return Verdict("environment", "the variables that name certificates have changed while the default load ran", places)
     if facts.preloaded_default:
         return Verdict(
             "certificates",
@@ -93,10 +98,18 @@ def _foreign(site: "Site", context: "Any", foreign_load: bool) -> "str | None":
 
 
 # Last, so that a file that was cut short has none of it.
-def facts(site: "Site", context: "Any", before: int, purpose: "Any" = None, foreign_load: bool = False) -> Facts:
+def facts(
+    site: "Site",
+    context: "Any",
+    before: int,
+    purpose: "Any" = None,
+    foreign_load: bool = False,
+    named: "tuple[str | None, ...] | None" = None,
+) -> Facts:
     """The facts of a default load for `purpose` into `context`, which held `before` certificates before and after it.
 
-    `foreign_load`: the load was not done by the standard library's method, but by one of the context's own class.
+    `foreign_load`: the load was not done by the standard library's method, but by one of the context's own class. `named`: what
+    the variables named before it (`_watch.variables`): OpenSSL may have read other places than those that are looked at now.
     """
     server_auth = site.module.Purpose.SERVER_AUTH
     foreign = _foreign(site, context, foreign_load)
@@ -112,6 +125,7 @@ def facts(site: "Site", context: "Any", before: int, purpose: "Any" = None, fore
         purpose=purpose is None or purpose == server_auth,
         server=protocol == site.module.PROTOCOL_TLS_SERVER,
         foreign=foreign,
+        changed=named is not None and named != _watch.variables(),
         preloaded_default=fresh,
         places=places(_watch.ENVIRON, everything=False),
     )

@@ -43,16 +43,21 @@ def read(path: str, limit: int, found: bool = False) -> "tuple[bytes, str | None
 def distrust(status: os.stat_result, path: str) -> "str | None":
     """Why a file with this `status` may be somebody else's word."""
     # Containers run under arbitrary user ids, in an environment that somebody else has built.
-    if status.st_uid not in (0, os.geteuid()) and status.st_uid != owner(sys.prefix):
-        return f"is owned by user id {status.st_uid} (expected root, this process's user or the owner of {sys.prefix})"
+    trusted = {0, os.geteuid(), owner(sys.prefix)}
+    expected = f"(expected root, this process's user or the owner of {sys.prefix})"
+    if status.st_uid not in trusted:
+        return f"is owned by user id {status.st_uid} {expected}"
     if status.st_mode & stat.S_IWOTH:
         return f"is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
-    for directory in way(path):
-        mode = os.lstat(directory).st_mode
-        if stat.S_ISLNK(mode):
+    for entry in way(path):
+        status = os.lstat(entry)
+        # Who owns a directory or a link on the way says which file it is, and may say so anew after this look.
+        if status.st_uid not in trusted:
+            return f"is behind {entry}, which is owned by user id {status.st_uid} {expected}"
+        if stat.S_ISLNK(status.st_mode) or status.st_mode & stat.S_ISVTX:
             continue
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            return f"is in {directory}, which is writable by everybody (mode {stat.S_IMODE(mode):04o})"
+        if status.st_mode & stat.S_IWOTH:
+            return f"is in {entry}, which is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
     return None
 
 

@@ -115,6 +115,7 @@ def _look_closely(root: str, choice: Choice, bundles: "list[Chosen]", blocks: "B
     assert manifest is not None  # for type checkers
     if not _is_settled(states, now):
         return manifest
+    check(root, manifest)  # before something is written there
     from . import _rehash
 
     try:
@@ -201,16 +202,17 @@ def check(root: str, manifest: Manifest) -> tuple[int, ...]:
     return state
 
 
-def check_way(path: str) -> None:
+def check_way(path: str, is_there: bool = True) -> None:
     """Raise `NotLazyError` where somebody may put another directory in the place of `path`, or something into it.
 
-    OpenSSL opens it at a handshake, so what is true now must stay true: all that it leads through, links too, belongs to those
-    who may decide here, and nobody else may write to it, unless a sticky bit keeps them from what is not theirs.
+    Where it is not there yet, the way to it is looked at: what is made on somebody else's way may become anything. OpenSSL
+    opens it at a handshake, so what is true now must stay true: all that it leads through, links too, belongs to those who may
+    decide here, and nobody else may write to it, unless a sticky bit keeps them from what is not theirs.
     """
     if not hasattr(os, "getuid"):
         return
     trusted = {0, os.geteuid(), _files.owner(sys.prefix)}
-    for entry in (*_files.way(path), path):
+    for entry in (*_files.way(path), *([path] if is_there else [])):
         status = os.lstat(entry)
         if status.st_uid not in trusted:
             expected = f"root, this process's user or the owner of {sys.prefix}"

@@ -38,18 +38,23 @@ def make(root: str, keys: _manifest.Keys, bundles: list[list[str]]) -> _manifest
 
 
 def _make_root(root: str) -> None:
-    """Make the cache directory, which nobody else may write to whatever the umask is, if it is not there."""
-    missing = []
-    while not os.path.lexists(root):
-        missing.append(root)
-        root = os.path.dirname(root)
+    """Make the cache directory, which nobody else may write to whatever the umask is, if it is not there.
+
+    Raises `_manifest.NotLazyError` where somebody else may: nothing is written where it could lead elsewhere.
+    """
+    missing, there = [], root
+    while not os.path.lexists(there):
+        missing.append(there)
+        there = os.path.dirname(there)
+    _lazy.check_way(*((missing[-1], False) if missing else (root, True)))
     for path in reversed(missing):
         try:
             os.mkdir(path, 0o755)
         except FileExistsError:  # another process was faster
             continue
-        if path == missing[0]:
+        if path == root:
             os.chmod(path, 0o755)  # noqa: S103  # all may read what is public
+    _lazy.check_way(root)  # another process may have been faster
 
 
 def write_manifest(root: str, keys: _manifest.Keys, manifest: _manifest.Manifest) -> None:
@@ -119,7 +124,8 @@ def _write_directory(root: str, files: dict[str, bytes], path: str) -> None:
 
 def _write(path: str, data: bytes) -> None:
     with open(path, "xb") as file:
-        os.chmod(path, 0o644)  # whatever the umask is: its owner alone may write it, and everybody read it
+        # Whatever the umask is: its owner alone may write it, and everybody read it.
+        os.chmod(file.fileno() if os.chmod in os.supports_fd else path, 0o644)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -138,7 +138,10 @@ def _platformdirs() -> Any:
 
 def user_cache() -> str | None:
     """The user's cache directory for this package; None for a user who has no home."""
-    path: str = _platformdirs().user_cache_dir
+    try:
+        path: str = _platformdirs().user_cache_dir
+    except RuntimeError:  # a container's arbitrary user id, and no HOME
+        return None
     return path if os.path.isabs(path) else None
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 DOORS = ("load_default_certs", "create_default_context")
 LOADS = ("function", "compiled_function", "StandIn", "Wrapper")  # in Python, compiled by Nuitka, ours
 BUILT_IN: "Any" = type(str.join)  # a method written in C
-ENVIRON = os.environ  # what OpenSSL's environment follows, whatever somebody puts in its place for a while
+# What OpenSSL's environment follows, whatever somebody puts in its place; `watch` makes it the one that was there at the start.
+ENVIRON = os.environ
 
 
 def _ask_the_others(
@@ -239,12 +240,13 @@ class Site:
         context, rest = (args[0], args[1:]) if instance is None and args else (instance, args)
         hook = self.hook
         before = None if hook.off else certificates(context)
+        named = None if before is None else variables()
         state = state_of_the_file() if before == 0 else None
         result = wrapped(*args, **kwargs)
         if state is not None and hook.healthy is not None and hook.healthy[0] == state:
             hook.verdict = hook.healthy[1]
         elif before is not None:
-            self._ask(context, before, rest, kwargs, state)
+            self._ask(context, before, rest, kwargs, state, named)
         return result
 
     def create_default_context(
@@ -281,9 +283,11 @@ class Site:
         args: "tuple[Any, ...]",
         kwargs: "dict[str, Any]",
         state: "tuple[int, ...] | None" = None,
+        named: "tuple[str | None, ...] | None" = None,
         foreign_load: bool = False,
     ) -> None:
-        """Did the default load into `context`, which held `before` certificates, find nothing? It was called with the rest."""
+        """Did the default load into `context`, which held `before` certificates, find nothing? It was called with `args` and
+        `kwargs`, when the file's `state` was that and the variables had `named` those places."""
         hook = self.hook
         try:
             if foreign_load and self._comes_by(context):
@@ -299,7 +303,7 @@ class Site:
             from . import _detect
 
             purpose = args[0] if args else kwargs.get("purpose")
-            hook.verdict = verdict = _detect.judge(_detect.facts(self, context, before, purpose, foreign_load))
+            hook.verdict = verdict = _detect.judge(_detect.facts(self, context, before, purpose, foreign_load, named))
             if verdict.code != "empty":
                 return
             if "typing" in hook.half_imported:  # which `_fallback` imports; it sees to the rest
@@ -326,6 +330,19 @@ def certificates(context: "Any") -> "int | None":
         if _is_the_programs(error):
             raise
     return None
+
+
+def variables() -> "tuple[str | None, ...] | None":
+    """What the variables name by which a default load finds certificates; None where that cannot be known."""
+    try:
+        import _ssl
+
+        file, _, directory, _ = _ssl.get_default_verify_paths()
+        return ENVIRON.get(file), ENVIRON.get(directory)
+    except Exception as error:  # nothing of ours may be raised before the program's own load
+        if _is_the_programs(error):
+            raise
+        return None
 
 
 def state_of_the_file() -> "tuple[int, ...] | None":
@@ -450,9 +467,11 @@ def by_name(thing: "Any", site: Site, name: str) -> "Any":
 
 def watch(module: "ModuleType", finder: "Finder") -> None:
     """Put stand-ins into `module` if it is made of this interpreter's own ``_ssl``; a second time changes nothing."""
+    global ENVIRON
     owner = owner_of_the_load(getattr(module, "SSLContext", None))
     if owner is None:
         return
+    ENVIRON = finder.environ
     hook = finder.hook
     if hook is None:
         hook = finder.hook = Hook()

@@ -52,9 +52,10 @@ class Finder:
     It stays after the import, for ``importlib.reload`` and for a second import after ``del sys.modules["ssl"]``.
     """
 
-    __slots__ = ("asking", "hook")
+    __slots__ = ("asking", "environ", "hook")
 
     def __init__(self) -> None:
+        self.environ = os.environ  # which somebody may replace for a while, and ssl be imported then
         self.hook: Hook | None = None
         self.asking: set[int] = set()  # the threads that are inside `_watch.find_spec`
 
