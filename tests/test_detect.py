@@ -26,6 +26,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"purpose": False}, "purpose", "the load was not for Purpose.SERVER_AUTH"),
     ({"server": True}, "server", "the context is a server's, and web roots must not vouch for its clients"),
     ({"foreign": "it is not ours"}, "foreign", "it is not ours"),
+    ({"changed": True}, "environment", "the variables that name certificates have changed while the default load ran"),
     (
         {"preloaded_default": 2},
         "certificates",

@@ -418,6 +418,49 @@ print(fallback_roots.status().found)
     assert (done.returncode, done.stdout.split()) == (0, ["1", "None"]), done.stderr
 
 
+# ---------------------------------------------------------------- variables that change
+
+
+def test_variables_that_change_while_it_loads(layer: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL has read the variables of the moment of the load; one that names no roots afterwards speaks for nothing."""
+    for name, value in {**NO_CAS, "SSL_CERT_DIR": str(hashed_directory)}.items():
+        monkeypatch.setenv(name, value)
+    context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    real = layer.site.originals["load_default_certs"]
+
+    def load(*args: Any, **kwargs: Any) -> None:
+        real(*args, **kwargs)
+        os.environ["SSL_CERT_DIR"] = NO_CAS["SSL_CERT_DIR"]
+
+    layer.site.load_default_certs(load, None, (context,), {})
+    assert (layer.hook.verdict.code, layer.hook.outcome, roots(context)) == ("environment", None, 0)
+    layer.site.load_default_certs(load, None, (context,), {})  # nothing changes any more
+    assert layer.hook.verdict.code == "empty"
+
+
+REPLACED = """
+import os
+real = os.environ
+os.environ = {**real, "SSL_CERT_DIR": real["SSL_CERT_FILE"]}
+import ssl
+if RESTORED:
+    os.environ = real
+print(len(ssl.create_default_context().get_ca_certs()))
+import fallback_roots
+print(fallback_roots.status().verdict.code)
+"""
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_an_environment_that_was_replaced_when_ssl_was_imported(
+    restored: bool, installed: Path, hashed_directory: Path
+) -> None:
+    """What stands in the place of os.environ for a while, a test's, is not what OpenSSL reads, whenever ssl is imported."""
+    env = {**NO_CAS, "SSL_CERT_DIR": str(hashed_directory)}
+    done = python("-c", REPLACED.replace("RESTORED", str(restored)), env=env, executable=installed)
+    assert (done.stdout.split(), done.stderr) == (["0", "directory"], "")
+
+
 # ---------------------------------------------------------------- preloaded contexts
 
 

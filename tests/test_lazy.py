@@ -703,7 +703,7 @@ DOUBTS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
 }
 if hasattr(os, "geteuid") and os.geteuid() == 0:
     DOUBTS["somebody else's"] = strangers, "{directory}: is owned by user id 12345 "
-    DOUBTS["in somebody else's directory"] = strangers_cache, "{cache}: is owned by user id 12345 "
+    DOUBTS["in somebody else's directory"] = strangers_cache, "{cache}, which is owned by user id 12345 "
     DOUBTS["somebody else's manifest"] = strangers_manifest, "{manifest}: is owned by user id 12345 "
 
 
@@ -1049,6 +1049,44 @@ def test_a_way_of_somebody_elses(what: str, world: World, tmp_path: Path) -> Non
     os.chown(theirs, 12345, 12345, follow_symlinks=False)
     source = eagerly(world, theirs / "cache")
     assert (source.doubt or "").startswith(f"not lazily, since {theirs}: is owned by user id 12345 (expected root, ")
+
+
+@needs_root
+@pytest.mark.parametrize("what", ["the cache", "a link to it", "the directory that it is to be made in", "with a manifest"])
+def test_nothing_is_written_on_somebody_elses_way(what: str, world: World, tmp_path: Path) -> None:
+    """Where somebody else could lead us elsewhere while we write, as root perhaps, nothing is written at all."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    cache = theirs
+    if what == "a link to it":
+        (tmp_path / "target").mkdir()
+        cache = tmp_path / "link"
+        cache.symlink_to("target")
+        os.chown(cache, 12345, 0, follow_symlinks=False)
+    elif what == "the directory that it is to be made in":
+        cache = theirs / "deep" / "cache"
+    elif what == "with a manifest":  # of an image, whose directory is not there yet
+        load(cache, cafile=str(world.file))
+        manifests(cache)[0].unlink()
+        forget()
+    os.chown(theirs, 12345, 0)
+    before = sorted(tmp_path.rglob("*"))
+    source = eagerly(world, cache)
+    assert "is owned by user id 12345 (expected root" in (source.doubt or "")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_user_without_any_home(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user id that nobody knows, and no HOME, is no fault: there is no place for the directory, and the record says so."""
+
+    class Homeless:
+        @property
+        def user_cache_dir(self) -> str:
+            raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr(_settings, "_platformdirs", Homeless)
+    (source,) = _sources.load(client(), choose(lazy=True, cafile=str(world.file)))
+    assert (source.note, source.doubt) == ("not lazily, since there is no home directory", None)
 
 
 def test_a_sticky_directory(world: World, tmp_path: Path) -> None:

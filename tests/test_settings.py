@@ -698,6 +698,33 @@ def test_a_found_file_of_somebody_else(place: str, machine: Machine) -> None:
 
 
 @needs_root
+@pytest.mark.parametrize("what", ["directory", "link", "link to its directory"])
+def test_a_found_file_on_a_way_of_somebody_elses(what: str, machine: Machine) -> None:
+    """Who owns a directory or a link on the way to a file says which one it is, and may say otherwise in the next moment: there
+    a file of root's is no more root's word."""
+    path = Path(machine.write("user", "certifi = false"))
+    real = path.parent.parent / "elsewhere"
+    entry = path.parent
+    if what == "link":
+        real.mkdir()
+        path.rename(real / path.name)
+        path.symlink_to(real / path.name)
+        entry = path
+    elif what == "link to its directory":
+        path.parent.rename(real)
+        entry.symlink_to(real)
+    os.chown(entry, 12345, 0, follow_symlinks=False)
+    settings = machine.read()
+    assert settings.problems == (
+        (
+            f"{path}: is behind {entry}, which is owned by user id 12345 "
+            f"(expected root, this process's user or the owner of {sys.prefix})"
+        ),
+    )
+    assert settings.values == DEFAULTS
+
+
+@needs_root
 @pytest.mark.parametrize("place", FILES)
 def test_a_found_file_of_the_owner_of_the_prefix(place: str, machine: Machine) -> None:
     """Whoever owns the environment has installed us into it, and may say more."""
