@@ -1,4 +1,4 @@
-"""What clients do on a machine without CA certificates: the standard library's run here, and the docs show what all have done."""
+"""What clients do on a machine without CA certificates: the standard library's run here, and the docs show what all did."""
 
 import socket
 import ssl
@@ -14,10 +14,11 @@ from support import NO_CAS, ROOT, python
 
 DOCS = ROOT / "docs"
 # The issue's list, by distributions; of the standard library, by modules.
-ISSUE = """
-    urllib.request http.client asyncio smtplib imaplib poplib ftplib xmlrpc.client nntplib urllib3 aiohttp httpx httpcore websockets
-    requests botocore pip tornado twisted grpcio asyncpg psycopg pymysql redis pika kafka-python elasticsearch
-""".split()
+ISSUE = (
+    *("urllib.request", "http.client", "asyncio", "smtplib.SMTP_SSL", "smtplib.SMTP.starttls", "imaplib", "poplib", "ftplib"),
+    *("xmlrpc.client", "nntplib", "urllib3", "aiohttp", "httpx", "httpcore", "websockets", "requests", "botocore", "pip"),
+    *("tornado", "twisted", "grpcio", "asyncpg", "psycopg", "pymysql", "redis", "pika", "kafka-python", "elasticsearch"),
+)
 HERE = [client for client in STANDARD if not client.requirements]
 
 
@@ -48,22 +49,17 @@ def found(client: Client, *verdicts: str) -> clients.Found:
 
 def connect(port: int, context: ssl.SSLContext, data: bytes) -> bytes:
     """What the server answers to `data`."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as plain:
-        with context.wrap_socket(plain, server_hostname="localhost") as stream:
-            stream.sendall(data)
-            if not data:
-                return b""
-            return b"".join(iter(lambda: stream.recv(1000), b""))
+    plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+    with plain, context.wrap_socket(plain, server_hostname="localhost") as stream:
+        stream.sendall(data)
+        return b"".join(iter(lambda: stream.recv(1000), b"")) if data else b""
 
 
 @pytest.mark.parametrize("client", HERE, ids=lambda client: client.name)
 def test_a_client_of_the_standard_library(client: Client, bare: Path, installed: Path, authority: clients.Authority) -> None:
-    """It is refused bare and verifies with us, by itself or given a default context, and never takes a stranger's certificate."""
+    """It refuses bare and verifies with us, by itself or given a default context; a stranger is refused."""
     all_ways = clients.ways(client, ours=False) + clients.ways(client, ours=True)
-    runs = {
-        way.name: clients.attempt(client, way, installed if way.ours else bare, authority, start)
-        for way in all_ways
-    }
+    runs = {way.name: clients.attempt(client, way, installed if way.ours else bare, authority, start) for way in all_ways}
     assert list(clients.mismatches(clients.Found(client.name, "", runs))) == []
     assert len(runs) == (3 if client.kind == ASKS else 6)
     for attempt in runs.values():

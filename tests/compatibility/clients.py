@@ -9,8 +9,8 @@ against a server on loopback (`compatibility.server`) whose CA ``FALLBACK_ROOTS_
 - with it;
 - with it, against a server of a CA that nobody has: a client that takes that certificate, too, does not verify at all.
 
-A client that needs a setting of its own (`Cure`) does all three with it once more, so that what the table advises has been tried.
-Each client says beforehand what is to come of it; the exit status is 1 if anything else does.
+A client that needs a setting of its own (`Cure`) does all three with it once more, so that what the table advises has been
+tried. Each client says beforehand what is to come of it; the exit status is 1 if anything else does.
 
 Writes the table between the marks of ``docs/clients.md``, and what it is made of to ``docs/clients.json``. With ``NAME`` or
 ``--quick`` (the standard library's clients and four others, in one venv) it prints the table alone; with ``--render`` it writes
@@ -206,7 +206,9 @@ def row(found: Found) -> str:
     advice = client.why
     if client.cure is not None:
         bare, ours = (outcome(found, f"{name}, cured", "stranger, cured") for name in ("bare", "ours"))
-        advice += f"; with {client.cure}: {f'{ours} in both cases' if bare == ours else f'{bare} bare, {ours} with fallback-roots'}"
+        advice += (
+            f"; with {client.cure}: {f'{ours} in both cases' if bare == ours else f'{bare} bare, {ours} with fallback-roots'}"
+        )
     return f"| {' | '.join([*cells, advice])} |"
 
 

@@ -8,8 +8,11 @@ PRELUDE = "import sys\nhost, port, options = 'localhost', int(sys.argv[1]), {}\n
 
 
 class Cure(NamedTuple):
-    """What gives roots to a client, or verification: a variable that is to name a file of roots, or an argument of the call that
-    the program makes. `brings_roots`: with it the client needs no fallback."""
+    """What gives roots to a client, or has it verify.
+
+    `variable`: is to name a file of roots; `argument`: of the call that the program makes, where ``{cafile}`` is such a file;
+    `brings_roots`: with it the client needs no fallback.
+    """
 
     variable: str = ""
     argument: str = ""

@@ -1,8 +1,8 @@
 """A TLS server on loopback that speaks just enough of a protocol to see whether a client takes its certificate.
 
-What a client says of itself proves little: one that does not verify succeeds, too. So the server is the judge: a client takes the
-certificate if the server saw a whole handshake and at least one byte of what the client sent after it. What "just enough" is
-each talk says, by name in `TALKS`; some end before the client is content, which changes no verdict.
+What a client says of itself proves little: it may fail for another reason. So the server is the judge: a client takes the
+certificate if the server saw a whole handshake and at least one byte of what the client sent after it. Whether it verifies at
+all is seen where it is not to take one. The talks are in `TALKS`; some end before the client is content, which changes nothing.
 """
 
 import base64
@@ -220,9 +220,7 @@ def redis(wire: Wire) -> None:
     """``+PONG`` to a ping, the protocol's version to a HELLO, and ``+OK`` to all else."""
     wire.start_tls()
     while True:
-        words = []
-        for _ in range(int(wire.line()[1:])):
-            words.append(wire.read(int(wire.line()[1:]) + 2)[:-2].upper())
+        words = [wire.read(int(wire.line()[1:]) + 2)[:-2].upper() for _ in range(int(wire.line()[1:]))]
         hello = b"%%1\r\n$5\r\nproto\r\n:%b\r\n" % (words[1] if len(words) > 1 else b"2")
         wire.send({b"PING": b"+PONG\r\n", b"HELLO": hello}.get(words[0], b"+OK\r\n"))
 
@@ -254,10 +252,16 @@ def first_bytes(wire: Wire) -> None:
     wire.read(8)
 
 
-FTP = {b"AUTH": b"234 go\r\n", b"USER": b"331 go on\r\n", b"PASS": b"230 in\r\n", b"QUIT": b"221 bye\r\n", b"": b"200 hello\r\n"}
+FTP = {
+    b"AUTH": b"234 go\r\n",
+    b"USER": b"331 go on\r\n",
+    b"PASS": b"230 in\r\n",
+    b"QUIT": b"221 bye\r\n",
+    b"": b"200 hello\r\n",
+}
 IMAP = {
-    b"CAPABILITY": b"* CAPABILITY IMAP4rev1 STARTTLS\r\nTAG OK\r\n",
-    b"LOGOUT": b"* BYE\r\nTAG OK\r\n",
+    b"CAPABILITY": b"* CAPABILITY IMAP4rev1 STARTTLS\r\nTAG OK done\r\n",
+    b"LOGOUT": b"* BYE\r\nTAG OK done\r\n",
     b"": b"TAG OK hello\r\n",
 }
 NNTP = {b"CAPABILITIES": b"101 here\r\nVERSION 2\r\nREADER\r\n.\r\n", b"DATE": b"111 20260101000000\r\n", b"": b"205 bye\r\n"}
