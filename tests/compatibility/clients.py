@@ -7,9 +7,10 @@ against a server on loopback (`compatibility.server`) whose CA ``FALLBACK_ROOTS_
 
 - bare, before this package is installed in the venv;
 - with it;
-- with it, against a server of a CA that nobody has: a client that takes that certificate, too, does not verify at all.
+- with it, against a server of a CA that nobody has: a client that takes that certificate, too, does not verify at all;
+- with it, against a server whose certificate is for another name, where the client is to verify.
 
-A client that needs a setting of its own (`Cure`) does all three with it once more, so that what the table advises has been
+A client that needs a setting of its own (`Cure`) does all of it with that once more, so that what the table advises has been
 tried. Each client says beforehand what is to come of it; the exit status is 1 if anything else does.
 
 Writes the table between the marks of ``docs/clients.md``, and what it is made of to ``docs/clients.json``. With ``NAME`` or
@@ -64,21 +65,23 @@ class Found(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """One way to run a client. `stranger`: the server's CA is one that nobody has."""
+    """One way to run a client. `ours`: with us; `server`: a name in `Authority.leaves`; `cured`: with the client's cure."""
 
     name: str
     ours: bool
-    stranger: bool
+    server: str
     cured: bool
 
 
 PASSES = (
-    Pass("bare", False, False, False),
-    Pass("ours", True, False, False),
-    Pass("stranger", True, True, False),
-    Pass("bare, cured", False, False, True),
-    Pass("ours, cured", True, False, True),
-    Pass("stranger, cured", True, True, True),
+    Pass("bare", False, "known", False),
+    Pass("ours", True, "known", False),
+    Pass("stranger", True, "stranger", False),
+    Pass("misnamed", True, "misnamed", False),
+    Pass("bare, cured", False, "known", True),
+    Pass("ours, cured", True, "known", True),
+    Pass("stranger, cured", True, "stranger", True),
+    Pass("misnamed, cured", True, "misnamed", True),
 )
 
 # Starts a process by its arguments and variables; its exit status, and what it has written to standard error.
@@ -88,23 +91,24 @@ Start = Callable[[list[str], Mapping[str, str]], tuple[int, str]]
 def expected(client: Client, way: Pass) -> str:
     """The verdict that is to come of it."""
     if client.cure is None or not way.cured:
-        taken = client.kind == NONE or (client.kind == ASKS and way.ours and not way.stranger)
+        taken = client.kind == NONE or (client.kind == ASKS and way.ours and way.server == "known")
     else:
-        taken = not way.stranger and (way.ours or client.cure.brings_roots)
+        taken = way.server == "known" and (way.ours or client.cure.brings_roots)
     return TAKEN if taken else REFUSED
 
 
 def ways(client: Client, ours: bool) -> list[Pass]:
     """How it is run in the venv before we are installed there, or after."""
-    return [way for way in PASSES if way.ours is ours and (client.cure is not None or not way.cured)]
+    possible = [way for way in PASSES if way.ours is ours and (client.cure is not None or not way.cured)]
+    return [way for way in possible if way.cured or way.server != "misnamed" or client.kind == ASKS]
 
 
 class Authority(NamedTuple):
-    """A CA's certificate in a file, the certificate of a server, and that of one whose CA nobody has."""
+    """A CA's certificate in a file, and the certificates of three servers: one that is all right, one whose CA nobody has, and
+    one that has another's name."""
 
     cafile: Path
-    leaf: trustme.LeafCert
-    stranger: trustme.LeafCert
+    leaves: dict[str, trustme.LeafCert]
 
 
 def make_authority(directory: Path) -> Authority:
@@ -112,7 +116,12 @@ def make_authority(directory: Path) -> Authority:
     ca, stranger = (trustme.CA(organization_name=f"fallback-roots {name}") for name in ("clients", "stranger"))
     cafile = directory / "ca.pem"
     ca.cert_pem.write_to_path(str(cafile))
-    return Authority(cafile, ca.issue_cert("localhost"), stranger.issue_cert("localhost"))
+    leaves = {
+        "known": ca.issue_cert("localhost"),
+        "stranger": stranger.issue_cert("localhost"),
+        "misnamed": ca.issue_cert("other.example"),
+    }
+    return Authority(cafile, leaves)
 
 
 def attempt(client: Client, way: Pass, python: Path, authority: Authority, start: Start) -> Attempt:
@@ -123,7 +132,7 @@ def attempt(client: Client, way: Pass, python: Path, authority: Authority, start
             env[client.cure.variable] = str(authority.cafile)
         if client.cure.argument:
             program += f"import ssl\noptions = dict({client.cure.argument.format(cafile=authority.cafile)})\n"
-    server = Server(authority.stranger if way.stranger else authority.leaf, client.talk)
+    server = Server(authority.leaves[way.server], client.talk)
     try:
         status, err = start([str(python), "-c", program + client.program, str(server.port)], env)
     finally:
@@ -189,11 +198,14 @@ def measure(clients: Sequence[Client], home: Path, wheel: Path, authority: Autho
         yield Found(client.name, versions[name] if name else f"Python {platform.python_version()}", runs[client.name])
 
 
-def outcome(found: Found, name: str, stranger: str) -> str:
-    """What the table says of one run, in view of that against the stranger."""
-    if found.runs[stranger].verdict == TAKEN:
+def outcome(found: Found, side: str, cured: str = "") -> str:
+    """What the table says of one run, ``bare`` or ``ours``, in view of those against the others' servers."""
+    verdicts = {name: one.verdict for name, one in found.runs.items()}
+    if verdicts[f"stranger{cured}"] == TAKEN:
         return "does not verify"
-    return {TAKEN: "verified", REFUSED: "refused"}.get(found.runs[name].verdict, "unclear")
+    if verdicts.get(f"misnamed{cured}") == TAKEN:
+        return "verifies no name"
+    return {TAKEN: "verified", REFUSED: "refused"}.get(verdicts[f"{side}{cured}"], "failed")
 
 
 def row(found: Found) -> str:
@@ -202,13 +214,11 @@ def row(found: Found) -> str:
     cells = [f"`{client.name}`" if "." in client.name else client.name, found.version]
     if found.missing:
         return f"| {' | '.join([*cells, '', '', f'could not be installed: {found.missing}'])} |"
-    cells += [outcome(found, name, "stranger") for name in ("bare", "ours")]
+    cells += [outcome(found, "bare"), outcome(found, "ours")]
     advice = client.why
     if client.cure is not None:
-        bare, ours = (outcome(found, f"{name}, cured", "stranger, cured") for name in ("bare", "ours"))
-        advice += (
-            f"; with {client.cure}: {f'{ours} in both cases' if bare == ours else f'{bare} bare, {ours} with fallback-roots'}"
-        )
+        bare, ours = outcome(found, "bare", ", cured"), outcome(found, "ours", ", cured")
+        advice += f"; with {client.cure}: {ours if bare == ours else f'{bare} bare, {ours} with fallback-roots'}"
     return f"| {' | '.join([*cells, advice])} |"
 
 

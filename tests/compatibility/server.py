@@ -20,7 +20,7 @@ import trustme
 
 PATIENCE = 30  # seconds, for a client that says nothing
 WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-TAKEN, REFUSED, UNCLEAR = "taken", "refused", "unclear"
+TAKEN, REFUSED, ABSENT = "taken", "refused", "absent"
 
 
 class Seen(NamedTuple):
@@ -32,10 +32,10 @@ class Seen(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """``unclear``: the client has not come, or has made its handshake and then sent nothing."""
-        if self.handshakes and self.received:
-            return TAKEN
-        return REFUSED if self.connections and not self.handshakes else UNCLEAR
+        """``refused``: whoever came has broken off the handshake, or sent nothing after it; some look at the name only then."""
+        if not self.connections:
+            return ABSENT
+        return TAKEN if self.received else REFUSED
 
 
 class Wire:
@@ -72,7 +72,7 @@ class Wire:
         self._socket.close()
 
     def _more(self) -> None:
-        data = self._socket.recv(65536)
+        data = self._socket.recv(65536 if self.shaken else 1)  # what follows may be the handshake's
         if not data:
             raise EOFError
         if self.shaken:
