@@ -231,9 +231,13 @@ def refusal(found: Found) -> str:
 def page(about: str, all_found: Sequence[Found]) -> str:
     """What stands between the marks."""
     head = "| client | version | bare | with fallback-roots | why / what to set |\n| --- | --- | --- | --- | --- |"
-    refusals = [f"- {found.name}: `{refusal(found)}`" for found in all_found if refusal(found)]
     table = "\n".join([head, *map(row, all_found)])
-    return "\n\n".join([about, table, "Where a client refuses the certificate its last words on it are:", "\n".join(refusals)])
+    refusals: dict[str, list[str]] = {}
+    for found in all_found:
+        if words := refusal(found):
+            refusals.setdefault(words, []).append(found.name)
+    words = "\n".join(f"- {', '.join(names)}: `{words}`" for words, names in refusals.items())
+    return "\n\n".join([about, table, "Where a client refuses the certificate its last words on it are:", words])
 
 
 def as_json(about: str, all_found: Sequence[Found]) -> str:

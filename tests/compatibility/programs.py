@@ -346,7 +346,7 @@ with grpc.secure_channel(f"{host}:{port}", grpc.ssl_channel_credentials(**option
         if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
             sys.exit(error.details())
 """,
-        "it is BoringSSL, with roots that are compiled in",
+        "it is BoringSSL, with a file of roots that it brings",
         ("grpcio",),
         Cure("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"),
     ),
