@@ -386,9 +386,9 @@ psycopg.connect(host=host, port=port, user="nobody", connect_timeout=30, **optio
         "mysql",
         """
 import pymysql
-pymysql.connect(host=host, port=port, user="nobody", connect_timeout=30, **(options or {"ssl": {"ssl": True}})).close()
+pymysql.connect(host=host, port=port, user="nobody", connect_timeout=30, **options).close()
 """,
-        "it verifies only if it is told to",
+        "its default, as MySQL's own, is `PREFERRED`",
         ("pymysql",),
         of_context("ssl"),
     ),
