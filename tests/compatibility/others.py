@@ -344,7 +344,7 @@ def install(others: Sequence[Other], directory: Path, wheel: Path, ca: bytes) ->
         raise subprocess.CalledProcessError(done.returncode, "pip", done.stdout, done.stderr)
     (site / "certifi" / "cacert.pem").write_bytes(ca)
     listed = run.run([*pip, "list", "--format=json"], dict(os.environ))
-    versions = {package["name"].lower(): package["version"] for package in json.loads(listed)}
+    versions = {package["name"].lower().replace("_", "-"): package["version"] for package in json.loads(listed)}
     for wheel_file in site.glob("editable_by_*.dist-info/WHEEL"):
         generator = wheel_file.read_text(encoding="utf-8").partition("Generator: ")[2].splitlines()[0]
         versions.update([generator.split()[:2]])
