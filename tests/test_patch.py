@@ -17,7 +17,7 @@ from unittest import mock
 
 import pytest
 import wrapt
-from support import NO_CAS, output
+from support import NO_CAS, output, python
 from test_doors import Copy, copied_ssl, roots
 
 from fallback_roots import _patch, _watch, auto
@@ -693,6 +693,34 @@ print([type(thing).__name__ for thing in gc.get_objects()].count("RLock"))
 """
     ours, bare = (output("-c", program, env={"FALLBACK_ROOTS_DISABLE": off}) for off in ("", "1"))
     assert ours == bare
+
+
+@pytest.mark.parametrize("how", ["fallback_roots.install()", "ssl.create_default_context()"])
+def test_the_lock_is_where_eventlet_replaces_it(how: str, ca_file: Path) -> None:
+    """Once there is one, eventlet.monkey_patch() finds it: it goes from sys.modules by dicts, lists and vars(), and replaces it."""
+    program = f"""
+import ssl, sys, fallback_roots
+{how}
+(finder,) = [finder for finder in sys.meta_path if type(finder).__module__ == "fallback_roots.auto"]
+lock, seen, todo, replaced = finder.hook.lock, {{}}, [sys.modules], object()
+while todo:
+    thing = todo.pop()
+    if id(thing) not in seen:
+        seen[id(thing)] = thing
+        if isinstance(thing, dict):
+            thing.update({{name: replaced for name, value in list(thing.items()) if value is lock and thing is not globals()}})
+            todo += thing.values()
+        elif isinstance(thing, list):
+            todo += thing
+        try:
+            todo.append(vars(thing))
+        except TypeError:
+            pass
+print(finder.hook.lock is replaced)
+"""
+    env = {**NO_CAS, "FALLBACK_ROOTS_CAFILE": str(ca_file)}
+    done = python("-c", program, env=env)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
 class Lock:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 DOORS = ("load_default_certs", "create_default_context")
 LOADS = ("function", "compiled_function", "StandIn", "Wrapper")  # in Python, compiled by Nuitka, ours
 BUILT_IN: "Any" = type(str.join)  # a method written in C
+LOCKS: "list[dict[str, Any]]" = []  # of the hooks, where eventlet.monkey_patch() looks for those that it must replace
 # What OpenSSL's environment follows, whatever somebody puts in its place; `watch` makes it the one that was there at the start.
 ENVIRON = os.environ
 
@@ -188,7 +189,12 @@ class Hook:
 
     @property
     def lock(self) -> "Any":
-        """The lock of the whole fallback, made when it is first needed: eventlet complains of each RLock that it finds."""
+        """The lock of the whole fallback, made when it is first needed: eventlet complains of each RLock that it can't replace.
+
+        It does so in what it reaches from ``sys.modules`` by dicts, lists and ``vars()``, so not in our ``__slots__``.
+        """
+        if "lock" not in self._locks:
+            LOCKS.append(self._locks)
         return self._locks.setdefault("lock", _thread.RLock())
 
     def _after_fork(self) -> None:
