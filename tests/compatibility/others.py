@@ -60,7 +60,6 @@ ssl.create_default_context = ssl._create_default_https_context = create_default_
 """
 NO_AGENT = MappingProxyType(
     {
-        "DD_TRACE_ENABLED": "false",
         "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
         "DD_REMOTE_CONFIGURATION_ENABLED": "false",
         "DD_CRASHTRACKING_ENABLED": "false",
@@ -97,8 +96,9 @@ version = "1"
 [tool.hatch.build]
 dev-mode-exact = true
 
-[tool.hatch.build.targets.wheel.sources]
-"elsewhere" = "editable"
+[tool.hatch.build.targets.wheel]
+include = ["elsewhere"]
+sources = { elsewhere = "editable" }
 """
 IS_FOUND = "__import__('editable').__file__.endswith('/elsewhere/__init__.py')"
 
@@ -121,7 +121,7 @@ class Other(NamedTuple):
     files: Mapping[str, str] = MappingProxyType({})
     env: Mapping[str, str] = MappingProxyType({})
     fallback: tuple[str, ...] = ALL
-    imports: tuple[str, ...] = ()  # that a healthy machine has on its account
+    imports: tuple[str, ...] = ()  # what it may import of that which a healthy machine never does for us
     certifi: bool = False  # certifi's roots are the fallback, and not a file's
     remark: str = ""
 
@@ -146,6 +146,7 @@ OTHERS = (
         "certifi-linux",
         ("certifi-linux",),
         "__import__('certifi').where.__wrapped__",
+        imports=("wrapt",),
         certifi=True,
     ),
     Other(
@@ -168,6 +169,7 @@ OTHERS = (
         "__import__('http.client').client.HTTPConnection.request.__wrapped__",
         command=("ddtrace-run", "python", "{program}"),
         env=NO_AGENT,
+        imports=("wrapt",),
     ),
     Other(
         "`ddtrace-run`, with gevent installed",
@@ -175,6 +177,7 @@ OTHERS = (
         "__import__('http.client').client.HTTPConnection.request.__wrapped__",
         command=("ddtrace-run", "python", "{program}"),
         env=NO_AGENT,
+        imports=("wrapt",),
     ),
     Other(
         "`import ddtrace.auto`",
@@ -182,6 +185,7 @@ OTHERS = (
         "__import__('http.client').client.HTTPConnection.request.__wrapped__",
         "import ddtrace.auto",
         env=NO_AGENT,
+        imports=("wrapt",),
     ),
     Other(
         "`opentelemetry-instrument`",
@@ -189,6 +193,7 @@ OTHERS = (
         "__import__('urllib.request').request.OpenerDirector.open.__wrapped__",
         command=("opentelemetry-instrument", "python", "{program}"),
         env=NO_AGENT,
+        imports=("wrapt",),
     ),
     Other(
         "`newrelic-admin run-program`",
@@ -233,6 +238,7 @@ OTHERS = (
         ("pytest",),
         "'@pytest_ar' in globals()",
         command=("pytest", "-p", "no:terminal", "-p", "no:cacheprovider", "{program}"),
+        imports=("platformdirs",),
     ),
     Other(
         "freezegun",
@@ -242,10 +248,17 @@ OTHERS = (
         imports=("wrapt", "fallback_roots._fallback"),
     ),
     Other(
+        "freezegun, told to ignore us",
+        ("freezegun",),
+        "__import__('time').time() == 1893456000",
+        "import freezegun\nfreezegun.configure(extend_ignore_list=['fallback_roots'])\nfreezegun.freeze_time('2030-01-01').start()",
+    ),
+    Other(
         "debugpy, which listens and traces",
         ("debugpy",),
         "sys.gettrace() or any(map(sys.monitoring.get_tool, range(6)))",
         "import debugpy\ndebugpy.listen(('127.0.0.1', 0), in_process_debug_adapter=True)\ndebugpy.trace_this_thread(True)",
+        env=MappingProxyType({"PYDEVD_DISABLE_FILE_VALIDATION": "1"}),  # its complaint of frozen modules tells the time
     ),
 )
 QUICK = ("truststore", "gevent", "wassima, by a sitecustomize", "coverage, by its .pth", "pytest's assertion rewriting")
@@ -347,7 +360,7 @@ def install(others: Sequence[Other], directory: Path, wheel: Path, ca: bytes) ->
     versions = {package["name"].lower().replace("_", "-"): package["version"] for package in json.loads(listed)}
     for wheel_file in site.glob("editable_by_*.dist-info/WHEEL"):
         generator = wheel_file.read_text(encoding="utf-8").partition("Generator: ")[2].splitlines()[0]
-        versions.update([generator.split()[:2]])
+        versions.update([generator.replace("(", "").replace(")", "").split()[:2]])
     return Home(directory, directory / "venv" / "bin", versions)
 
 
@@ -465,8 +478,7 @@ def problems(other: Other, machine: str, order: Order, without: Result, ours: Re
     yield from differences("problems", before["ours"]["problems"], [])
     yield from differences("state, after", after["ours"]["state"], "absent")
     if state == WATCHING:
-        added = set(before["imports"]) - set(without["facts"]["before"]["imports"])
-        yield from differences("imports", sorted(added), sorted(other.imports))
+        yield from differences("imports", sorted({*before["imports"]} - {*other.imports}), [])
     yield from of_the_machine(other, machine, without, known)
 
 
