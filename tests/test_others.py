@@ -44,7 +44,7 @@ WITH_TRUSTSTORE = OTHERS[0]
 
 
 def stage(ways: dict[str, dict[str, str]], state: str, imports: list[str], outcome: str | None = None) -> dict[str, Any]:
-    ours = {"state": state, "verdict": None, "outcome": outcome, "problems": []}
+    ours: dict[str, Any] = {"state": state, "verdict": None, "outcome": outcome, "problems": []}
     return {"ways": ways, "imports": imports, "ours": ours, "in effect": True}
 
 
@@ -87,7 +87,12 @@ BREAKS: dict[str, tuple[str, bool, Callable[[Result], None], str]] = {
     "a server refused": (HEALTHY, True, change(*FACTS, "ways", "SSLContext", "known", to=REFUSED), "SSLContext, before"),
     "no fallback": (NO_CAS, True, change(*FACTS, "ways", "the standard class", to=OWN[NO_CAS]), "the standard class, before"),
     "too much fallback": (NO_CAS, True, change(*FACTS, "ways", "SSLContext", to=GIVEN), "SSLContext, before"),
-    "a fallback that stays": (NO_CAS, True, change(*AFTER, "ways", "the standard class", to=GIVEN), "the standard class, after"),
+    "a fallback that stays": (
+        NO_CAS,
+        True,
+        change(*AFTER, "ways", "the standard class", to=GIVEN),
+        "the standard class, after",
+    ),
     "a patch lost": (HEALTHY, True, change(*FACTS, "in effect", to=False), "in effect, before"),
     "a patch taken off with us": (NO_CAS, True, change(*AFTER, "in effect", to=False), "in effect, after"),
     "no patch at all": (HEALTHY, False, change(*FACTS, "in effect", to=False), "in effect without us, before"),
@@ -167,7 +172,7 @@ def test_what_a_row_says() -> None:
 
 
 def test_the_docs_show_what_was_found() -> None:
-    """The page is made of the JSON beside it, which has a row for everybody on the list, and nothing that is not as it should be."""
+    """The page is made of the JSON beside it, which has everybody on the list in every order, and nothing that is wrong."""
     about, known, all_found = others.from_json((others.DOCS / "others.json").read_text(encoding="utf-8"))
     page = (others.DOCS / "others.md").read_text(encoding="utf-8")
     assert f"{peers.BEGIN}\n\n{others.page(about, known, all_found)}\n\n{peers.END}" in page
@@ -176,4 +181,5 @@ def test_the_docs_show_what_was_found() -> None:
         assert any(found.name.strip("`").startswith(name) for found in all_found)
     by_name = {other.name: other for other in OTHERS}
     for found in all_found:
+        assert found.refused or found.results.keys() == a_run(by_name[found.name]).keys()
         assert found.refused or list(others.mismatches(by_name[found.name], found.results, known)) == []

@@ -697,7 +697,7 @@ print([type(thing).__name__ for thing in gc.get_objects()].count("RLock"))
 
 @pytest.mark.parametrize("how", ["fallback_roots.install()", "ssl.create_default_context()"])
 def test_the_lock_is_where_eventlet_replaces_it(how: str, ca_file: Path) -> None:
-    """Once there is one, eventlet.monkey_patch() finds it: it goes from sys.modules by dicts, lists and vars(), and replaces it."""
+    """Once there is one, eventlet.monkey_patch() finds it, which goes from sys.modules by dicts, lists and vars()."""
     program = f"""
 import ssl, sys, fallback_roots
 {how}

@@ -1,10 +1,11 @@
 """Others who change an interpreter, and us, in every order: what comes of it; from `tests`,
 ``python -m compatibility.others [--quick] [NAME ...]``.
 
-Run it on Linux, as root or where a user may make mount namespaces, with an interpreter that has this project's `test` extra; pip
-fetches the others, each into a venv of its own. Each run is a process on a healthy machine or on one without CA certificates
-(`benchmarks.machines`), in which somebody else and we take up position one after the other; `probe` then writes down what it
-finds, takes us off, and does so again. The same process without us (``FALLBACK_ROOTS_DISABLE``) is what it is compared with:
+Run it on Linux, as root or where a user may make mount namespaces, with an interpreter that has this project's `test` extra;
+pip fetches the others, each into a venv of its own. Each run is a process on a healthy machine or on one without CA
+certificates (`benchmarks.machines`), in which somebody else and we take up position one after the other; `probe` then writes
+down what it finds, takes us off, and does so again. The same process without us (``FALLBACK_ROOTS_DISABLE``) is what it is
+compared with:
 
 - nothing is printed and nothing raised that is not so without us;
 - what the other has put in place is in effect;
@@ -12,8 +13,8 @@ finds, takes us off, and does so again. The same process without us (``FALLBACK_
 - without CA certificates the contexts that `Other.fallback` names have the fallback, and all others are as without us;
 - after `fallback_roots.uninstall()` everything is as without us, and what the other has put in place is in effect still.
 
-Whatever is not so is printed, and the exit status is 1. Writes the table between the marks of ``docs/others.md``, and all that was
-found to ``docs/others.json``; with ``--quick`` or names it runs a part of it, and writes neither.
+Whatever is not so is printed, and the exit status is 1. Writes the table between the marks of ``docs/others.md``, and all that
+was found to ``docs/others.json``; with ``--quick`` or names it runs a part of it, and writes neither.
 """
 
 import argparse
@@ -97,10 +98,9 @@ version = "1"
 dev-mode-exact = true
 
 [tool.hatch.build.targets.wheel]
-include = ["elsewhere"]
-sources = { elsewhere = "editable" }
+packages = ["elsewhere/editable"]
 """
-IS_FOUND = "__import__('editable').__file__.endswith('/elsewhere/__init__.py')"
+IS_FOUND = "'/elsewhere/' in __import__('editable').__file__"
 
 
 class Other(NamedTuple):
@@ -108,8 +108,8 @@ class Other(NamedTuple):
 
     `requirements`: what pip installs, the one whose version the table shows first. `program`: the lines that put it in place,
     unless its own ``.pth`` file, one of `files` or the `command` does so, and `after`: lines that come after ours in any order.
-    `in_effect`: an expression that is true while what it has put in place is in effect. `fallback`: the ways of `probe.WAYS` that
-    get the fallback on a machine without CA certificates. `{here}` is a directory of its own, where `files` are.
+    `in_effect`: an expression that is true while what it has put in place is in effect. `fallback`: the ways of `probe.WAYS`
+    that get the fallback on a machine without CA certificates. `{here}` is a directory of its own, where `files` are.
     """
 
     name: str
@@ -231,7 +231,7 @@ OTHERS = (
         "an editable install by hatchling",
         ("-e", "{here}"),
         IS_FOUND,
-        files=MappingProxyType({"pyproject.toml": HATCHLING, "elsewhere/__init__.py": ""}),
+        files=MappingProxyType({"pyproject.toml": HATCHLING, "elsewhere/editable/__init__.py": ""}),
     ),
     Other(
         "pytest's assertion rewriting",
@@ -251,7 +251,8 @@ OTHERS = (
         "freezegun, told to ignore us",
         ("freezegun",),
         "__import__('time').time() == 1893456000",
-        "import freezegun\nfreezegun.configure(extend_ignore_list=['fallback_roots'])\nfreezegun.freeze_time('2030-01-01').start()",
+        "import freezegun\nfreezegun.configure(extend_ignore_list=['fallback_roots'])\n"
+        "freezegun.freeze_time('2030-01-01').start()",
     ),
     Other(
         "debugpy, which listens and traces",
@@ -265,6 +266,7 @@ QUICK = ("truststore", "gevent", "wassima, by a sitecustomize", "coverage, by it
 
 ARM = "import fallback_roots.auto"
 INSTALL = "import fallback_roots; fallback_roots.install()"
+CONTEXT = "ssl.create_default_context()"
 WATCHING, PATCHED = "watching", "patched"
 
 
@@ -286,10 +288,11 @@ ORDERS = (
     Order("we first, before `ssl`", ARM, WATCHING),
     Order("we first, by our stand-ins", ARM, WATCHING, "import ssl"),
     Order("we first, by wrapt", INSTALL, PATCHED, "import ssl"),
-    Order("we first, and a context", f"{ARM}; ssl.create_default_context()", WATCHING, "import ssl; ssl.create_default_context()"),
+    Order("we first, and a context", f"{ARM}; {CONTEXT}", WATCHING, f"import ssl; {CONTEXT}"),
     Order("they first, then our stand-ins", f"{ARM}; fallback_roots.auto.arm()", WATCHING, they_first=True),
     Order("they first, then wrapt", INSTALL, PATCHED, they_first=True),
 )
+QUICK_ORDERS = tuple(order for order in ORDERS if order.name not in ("we first, before `ssl`", "we first, and a context"))
 # Named before every other, so that it is the first .pth file that is read.
 FIRST = ("00-first.pth", "import os; exec(os.environ.get('FIRST', ''))\n")
 OFF = "FALLBACK_ROOTS_DISABLE"
@@ -360,7 +363,8 @@ def install(others: Sequence[Other], directory: Path, wheel: Path, ca: bytes) ->
     versions = {package["name"].lower().replace("_", "-"): package["version"] for package in json.loads(listed)}
     for wheel_file in site.glob("editable_by_*.dist-info/WHEEL"):
         generator = wheel_file.read_text(encoding="utf-8").partition("Generator: ")[2].splitlines()[0]
-        versions.update([generator.replace("(", "").replace(")", "").split()[:2]])
+        backend, version = generator.replace("(", "").replace(")", "").split()[:2]
+        versions[backend] = version
     return Home(directory, directory / "venv" / "bin", versions)
 
 
@@ -374,9 +378,9 @@ def files(other: Other, directory: Path) -> Path:
 class House:
     """Both machines, and both servers."""
 
-    def __init__(self, machines: Mapping[str, Machine], known: int, unknown: int, ca_file: Path) -> None:
+    def __init__(self, machines: Mapping[str, Machine], ports: Mapping[str, str], ca_file: Path) -> None:
         self.machines = machines
-        self.ports = {"KNOWN": str(known), "UNKNOWN": str(unknown)}
+        self.ports = ports
         self.ca_file = ca_file
 
     def run(self, other: Other, home: Home, machine: str, order: Order, us: bool) -> Result:
@@ -399,11 +403,11 @@ class House:
         found = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() else None
         return {"status": done.status, "out": done.out, "err": done.err.replace(str(here), "HERE"), "facts": found}
 
-    def all_of(self, other: Other, home: Home) -> dict[Key, Result]:
-        """In all orders, on both machines, with us and without."""
+    def all_of(self, other: Other, home: Home, orders: Sequence[Order]) -> dict[Key, Result]:
+        """In all of `orders`, on both machines, with us and without."""
         results: dict[Key, Result] = {}
         for machine in self.machines:
-            for order in ORDERS:
+            for order in orders:
                 without = (machine, order.first, False)
                 if without not in results:
                     results[without] = self.run(other, home, machine, order, us=False)
@@ -423,14 +427,14 @@ def a_house(directory: Path) -> Iterator[tuple[House, Known, bytes]]:
         machines = {HEALTHY: Machine(bundle), NO_CAS: Machine(None)}
         for machine in machines.values():
             stack.callback(machine.close)
-        ports = []
-        for issuer in (ca, nobodys):
+        ports = {}
+        for name, issuer in (("KNOWN", ca), ("UNKNOWN", nobodys)):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             issuer.issue_cert("localhost").configure_cert(context)
             server = Server(context)
             stack.callback(server.close)
-            ports.append(server.port)
-        house = House(machines, *ports, ca_file)
+            ports[name] = str(server.port)
+        house = House(machines, ports, ca_file)
         yield house, Known(told(pem, another.cert_pem.bytes()), told(pem)), pem
 
 
@@ -449,6 +453,8 @@ def mismatches(other: Other, results: Mapping[Key, Result], known: Known) -> Ite
     """Whatever is not as it should be, each in a sentence that begins with the combination."""
     for machine in (HEALTHY, NO_CAS):
         for order in ORDERS:
+            if (machine, order.name, True) not in results:
+                continue  # not one of the few that --quick runs
             without, ours = results[machine, order.first, False], results[machine, order.name, True]
             for problem in problems(other, machine, order, without, ours, known):
                 yield f"{other.name}, {machine}, {order.name}: {problem}"
@@ -573,7 +579,9 @@ def versions(other: Other, home: Home) -> tuple[str, ...]:
     return tuple(f"{name} {home.versions[name]}" for name in names)
 
 
-def look(groups: Iterable[Sequence[Other]], directory: Path) -> Iterator[tuple[Other, Found, Known]]:
+def look(
+    groups: Iterable[Sequence[Other]], directory: Path, orders: Sequence[Order] = ORDERS
+) -> Iterator[tuple[Other, Found, Known]]:
     """Install each group in a venv, and run what is in it."""
     wheel = run.make_wheel(directory)
     with a_house(directory) as (house, known, ca):
@@ -582,25 +590,29 @@ def look(groups: Iterable[Sequence[Other]], directory: Path) -> Iterator[tuple[O
             try:
                 home = install(group, directory / str(number), wheel, ca)
             except subprocess.CalledProcessError as error:
-                said = (error.stderr or error.output).strip().splitlines()
+                said = next((line.strip() for line in error.stderr.splitlines() if "error" in line.lower()), "pip failed")
                 for other in group:
-                    yield other, Found(other.name, (), said[-1] if said else "pip failed", {}), known
+                    yield other, Found(other.name, (), said, {}), known
                 continue
             for other in group:
-                yield other, Found(other.name, versions(other, home), "", house.all_of(other, home)), known
+                yield other, Found(other.name, versions(other, home), "", house.all_of(other, home, orders)), known
 
 
 def main() -> int:
     """Run, print, and write; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="an other, or the beginning of its name (default: all)")
-    parser.add_argument("--quick", action="store_true", help=f"these alone, in one venv: {'; '.join(QUICK)}")
+    parser.add_argument("--quick", action="store_true", help=f"a few orders of these alone, in one venv: {'; '.join(QUICK)}")
+    parser.add_argument("--render", action="store_true", help="run nothing, and write the table of what has been found")
     options = parser.parse_args()
+    if options.render:
+        write_between(DOCS / "others.md", page(*from_json((DOCS / "others.json").read_text(encoding="utf-8"))))
+        return 0
     chosen = [other for other in OTHERS if not options.names or other.name.strip("`").startswith(tuple(options.names))]
     groups = [[other for other in chosen if other.name in QUICK]] if options.quick else [[other] for other in chosen]
     all_found, bad = [], 0
     with tempfile.TemporaryDirectory() as name:
-        for other, found, known in look(groups, Path(name)):
+        for other, found, known in look(groups, Path(name), QUICK_ORDERS if options.quick else ORDERS):
             all_found.append(found)
             problems = [] if found.refused else list(mismatches(other, found.results, known))
             bad += len(problems)

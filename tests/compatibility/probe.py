@@ -1,7 +1,7 @@
 """What a process finds out about its roots; `others` appends it to the lines that put somebody else, and us, in place.
 
-Writes to the file that ``FACTS`` names: what is printed is a fact, too. ``KNOWN`` and ``UNKNOWN`` are the ports of a server whose
-CA is the healthy machine's and the fallback's, and of one whose CA is nobody's. Run by pytest it is a test.
+Writes to the file that ``FACTS`` names: what is printed is a fact, too. ``KNOWN`` and ``UNKNOWN`` are the ports of a server
+whose CA is the healthy machine's and the fallback's, and of one whose CA is nobody's. Run by pytest it is a test.
 """
 
 import _ssl
