@@ -28,6 +28,7 @@ import tempfile
 import venv
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -127,20 +128,22 @@ class Other(NamedTuple):
 
 
 OTHERS = (
-    Other("truststore", ("truststore",), IS_TRUSTSTORES, TRUSTSTORE, fallback=KEPT),
+    Other("truststore", ("truststore",), IS_TRUSTSTORES, TRUSTSTORE, fallback=KEPT, remark="asks the system, which has none"),
     Other(
         "truststore, taken out by `extract_from_ssl`",
         ("truststore",),
         "ssl.SSLContext.__module__ == 'ssl'",
         TRUSTSTORE,
         "truststore.extract_from_ssl()",
+        remark="after we have come, where we come second",
     ),
-    Other("auto-truststore", ("auto-truststore",), IS_TRUSTSTORES, fallback=KEPT),
+    Other("auto-truststore", ("auto-truststore",), IS_TRUSTSTORES, fallback=KEPT, remark="truststore, by a `.pth` file"),
     Other(
         "pip-system-certs",
         ("pip-system-certs", "pip"),
         "ssl.SSLContext is sys.modules['pip._vendor.truststore'].SSLContext",
         fallback=KEPT,
+        remark="the truststore that is in pip",
     ),
     Other(
         "certifi-linux",
@@ -148,6 +151,7 @@ OTHERS = (
         "__import__('certifi').where.__wrapped__",
         imports=("wrapt",),
         certifi=True,
+        remark="here the fallback is certifi's roots: those that it has brought along",
     ),
     Other(
         "wassima, by a sitecustomize",
@@ -155,6 +159,7 @@ OTHERS = (
         "ssl.create_default_context.__module__ == 'sitecustomize'",
         files=MappingProxyType({"sitecustomize.py": WASSIMA}),
         fallback=("SSLContext", "the standard class"),
+        remark="brings Mozilla's roots along",
     ),
     Other("gevent", ("gevent",), "ssl.SSLContext.__module__ == 'gevent.ssl'", "from gevent import monkey\nmonkey.patch_all()"),
     Other(
@@ -178,6 +183,7 @@ OTHERS = (
         command=("ddtrace-run", "python", "{program}"),
         env=NO_AGENT,
         imports=("wrapt",),
+        remark="ddtrace unloads modules then, `ssl` among them, if it has imported them",
     ),
     Other(
         "`import ddtrace.auto`",
@@ -246,6 +252,7 @@ OTHERS = (
         "__import__('time').time() == 1893456000",
         "import freezegun\nfreezegun.freeze_time('2030-01-01').start()",
         imports=("wrapt", "fallback_roots._fallback"),
+        remark="a healthy machine imports wrapt, too",
     ),
     Other(
         "freezegun, told to ignore us",
@@ -253,6 +260,7 @@ OTHERS = (
         "__import__('time').time() == 1893456000",
         "import freezegun\nfreezegun.configure(extend_ignore_list=['fallback_roots'])\n"
         "freezegun.freeze_time('2030-01-01').start()",
+        remark="it imports nothing of ours then",
     ),
     Other(
         "debugpy, which listens and traces",
@@ -260,6 +268,7 @@ OTHERS = (
         "sys.gettrace() or any(map(sys.monitoring.get_tool, range(6)))",
         "import debugpy\ndebugpy.listen(('127.0.0.1', 0), in_process_debug_adapter=True)\ndebugpy.trace_this_thread(True)",
         env=MappingProxyType({"PYDEVD_DISABLE_FILE_VALIDATION": "1"}),  # its complaint of frozen modules tells the time
+        remark="pydevd, as PyCharm has it, with no client",
     ),
 )
 QUICK = ("truststore", "gevent", "wassima, by a sitecustomize", "coverage, by its .pth", "pytest's assertion rewriting")
@@ -386,7 +395,9 @@ class House:
     def run(self, other: Other, home: Home, machine: str, order: Order, us: bool) -> Result:
         """What one process finds."""
         here = files(other, home.directory)
-        facts, path = here / "facts.json", here / "test_program.py"
+        own = here / machine.replace(" ", "-")
+        own.mkdir(exist_ok=True)
+        facts, path = own / "facts.json", own / "test_program.py"
         facts.unlink(missing_ok=True)
         path.write_text(program(other, order, us), encoding="utf-8")
         env = run.environment({"HOME": str(here), "PATH": f"{home.bin}:/usr/bin:/bin", "FACTS": str(facts), **self.ports})
@@ -401,18 +412,22 @@ class House:
         name, *arguments = (word.format(program=path) for word in other.command)
         done = self.machines[machine].run(["timeout", "120", str(home.bin / name), *arguments], env)
         found = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() else None
-        return {"status": done.status, "out": done.out, "err": done.err.replace(str(here), "HERE"), "facts": found}
+        return {"status": done.status, "out": done.out, "err": done.err.replace(str(own), "HERE"), "facts": found}
 
     def all_of(self, other: Other, home: Home, orders: Sequence[Order]) -> dict[Key, Result]:
-        """In all of `orders`, on both machines, with us and without."""
+        """In all of `orders`, on both machines at the same time, with us and without."""
         results: dict[Key, Result] = {}
-        for machine in self.machines:
+
+        def run_on(machine: str) -> None:
             for order in orders:
                 without = (machine, order.first, False)
                 if without not in results:
                     results[without] = self.run(other, home, machine, order, us=False)
                 results[machine, order.name, True] = self.run(other, home, machine, order, us=True)
-        return results
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(run_on, self.machines))
+        return {key: results[key] for key in sorted(results)}
 
 
 @contextlib.contextmanager
