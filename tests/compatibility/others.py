@@ -183,7 +183,7 @@ OTHERS = (
         command=("ddtrace-run", "python", "{program}"),
         env=NO_AGENT,
         imports=("wrapt",),
-        remark="ddtrace unloads modules then, `ssl` among them, if it has imported them",
+        remark="ddtrace unloads the `ssl` that it has imported, and the program imports another",
     ),
     Other(
         "`import ddtrace.auto`",
