@@ -8,7 +8,7 @@ the median of the rounds' ratios to the bare interpreter, with a bootstrap of th
 loopback, whose CA is in the bundle of the healthy machine, and in the roots that a package brings along.
 
 Writes the tables between the marks of ``docs/peers.md``, all samples to ``docs/peers.json``, and a plot to ``docs/peers.svg``;
-with ``--quick`` it measures each figure once, and prints the tables alone.
+with ``--quick`` it measures each figure once, of five requests in the place of a hundred, and prints the tables alone.
 """
 
 import argparse
@@ -65,10 +65,10 @@ import urllib.request
 assert urllib.request.urlopen("{url}", timeout=60).read() == b"hello"
 """
 # urllib.request makes one context for a process; this makes one for each connection.
-GETS = f"""
+GETS = """
 import http.client
-for _ in range({REQUESTS}):
-    connection = http.client.HTTPSConnection("{{host}}", timeout=60)
+for _ in range({requests}):
+    connection = http.client.HTTPSConnection("{host}", timeout=60)
     connection.request("GET", "/")
     assert connection.getresponse().read() == b"hello"
     connection.close()
@@ -163,13 +163,15 @@ class Suite:
         self.machines = machines
         self.url = url
         self.bundle = bundle
+        self.requests = REQUESTS
         self.samples: Samples = defaultdict(dict)
         self.refusals: dict[tuple[str, str], str] = {}
 
     def run(self, machine: str, side: str, program: str, *args: str) -> Result:
         """Run `program` by the interpreter of `side` on `machine`."""
         python, env, _ = self.installed[side]
-        program = program.replace("{url}", self.url).replace("{host}", self.url.split("/")[2])
+        for name, value in {"url": self.url, "host": self.url.split("/")[2], "requests": str(self.requests)}.items():
+            program = program.replace(f"{{{name}}}", value)
         return self.machines[machine].run([python, "-c", program, *args], env)
 
     def probe(self) -> None:
@@ -359,6 +361,7 @@ def main() -> int:
     options = parser.parse_args()
     rounds = 1 if options.quick else options.rounds
     with tempfile.TemporaryDirectory() as name, running(Path(name)) as suite:
+        suite.requests = 5 if options.quick else REQUESTS
         suite.probe()
         suite.measure(rounds)
         versions = sorted({f"{name} {version}" for side in suite.installed.values() for name, version in side.versions.items()})
