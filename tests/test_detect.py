@@ -96,6 +96,13 @@ def test_facts_of_an_ordinary_load(copied: Copy) -> None:
     assert [(place.origin, place.path) for place in facts.places] == [*NO_CAS.items()][::-1]
 
 
+def test_the_fact_of_variables_that_have_changed(copied: Copy) -> None:
+    """They are compared with what they named before; who does not say so has not asked."""
+    now = tuple(NO_CAS.values())
+    for named, changed in ((None, False), (now, False), ((now[0], None), True), (now[::-1], True)):
+        assert _detect.facts(copied.site, client(copied), 0, named=named).changed is changed
+
+
 @pytest.mark.parametrize(("name", "is_it"), [(None, True), ("SERVER_AUTH", True), ("CLIENT_AUTH", False)])
 def test_the_fact_of_the_purpose(name: str | None, is_it: bool, copied: Copy) -> None:
     """No purpose is Purpose.SERVER_AUTH, the original's default."""
