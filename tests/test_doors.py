@@ -418,6 +418,20 @@ print(fallback_roots.status().found)
     assert (done.returncode, done.stdout.split()) == (0, ["1", "None"]), done.stderr
 
 
+@pytest.mark.parametrize("name", ["cafile", "capath", "cadata", None])
+def test_roots_that_are_named_and_show_in_no_count(name: str | None, layer: Copy) -> None:
+    """A directory does not, nor does a file with nothing but a CRL: by whatever keyword roots are named, no verdict is given."""
+
+    class Own(layer.ssl.SSLContext):  # type: ignore[misc, name-defined]  # a module of its own
+        def load_default_certs(self, *_: object) -> None:
+            pass
+
+    context = Own(layer.ssl.PROTOCOL_TLS_CLIENT)
+    named = {} if name is None else {name: "something"}
+    assert layer.site.create_default_context(lambda **_: context, None, (), named) is context
+    assert (layer.hook.verdict and layer.hook.verdict.code) == ("foreign" if name is None else None)
+
+
 # ---------------------------------------------------------------- variables that change
 
 
