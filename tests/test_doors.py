@@ -420,7 +420,7 @@ print(fallback_roots.status().found)
 
 @pytest.mark.parametrize("name", ["cafile", "capath", "cadata", None])
 def test_roots_that_are_named_and_show_in_no_count(name: str | None, layer: Copy) -> None:
-    """A directory does not, nor does a file with nothing but a CRL: by whatever keyword roots are named, no verdict is given."""
+    """A directory does not, nor a file with nothing but a CRL: by whatever keyword roots are named, no verdict is given."""
 
     class Own(layer.ssl.SSLContext):  # type: ignore[misc, name-defined]  # a module of its own
         def load_default_certs(self, *_: object) -> None:
