@@ -126,6 +126,14 @@ def on_standard_error(patch: pytest.MonkeyPatch) -> Any:
     return lambda: _say._write("")
 
 
+def reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> Any:
+    class Environment(dict[str, str]):
+        get = limit
+
+    monkeypatch.setattr(_watch, "ENVIRON", Environment())
+    return _watch.variables
+
+
 FILE, DIRECTORY = (ssl.get_default_verify_paths().openssl_cafile_env, ssl.get_default_verify_paths().openssl_capath_env)
 PLACES: dict[str, Callable[[pytest.MonkeyPatch], Any]] = {
     "find_spec": patched(_watch, "find_spec", lambda: auto.Finder().find_spec("ssl")),
@@ -133,6 +141,7 @@ PLACES: dict[str, Callable[[pytest.MonkeyPatch], Any]] = {
     "watch": executes,
     "the class of a context": lambda _: lambda: _watch.certificates(Uncounted("Context", (), {})()),
     "the certificate file": patched(os, "stat", _watch.state_of_the_file),
+    "the variables": reads_the_environment,
     "the facts of a load": in_a_copy(_detect, "facts"),
     "a complaint": patched(_say, "warning", lambda: _watch._complain(_watch.Hook(), OSError())),
     "the privileges": patched(_places, "raised_privileges", lambda: _places.places({})),
