@@ -452,6 +452,22 @@ def test_variables_that_change_while_it_loads(layer: Copy, hashed_directory: Pat
     assert layer.hook.verdict.code == "empty"
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), UnicodeDecodeError("utf-8", b"", 0, 1, "no")], ids=repr)
+def test_variables_that_cannot_be_read(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt passes, and nothing else does: the program's own load comes next."""
+
+    class Environment(dict[str, str]):
+        def get(self, *_: object) -> Any:
+            raise error
+
+    monkeypatch.setattr(_watch, "ENVIRON", Environment())
+    if isinstance(error, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            _watch.variables()
+    else:
+        assert _watch.variables() is None
+
+
 REPLACED = """
 import os
 real = os.environ
