@@ -695,6 +695,17 @@ print([type(thing).__name__ for thing in gc.get_objects()].count("RLock"))
     assert ours == bare
 
 
+def test_the_lock_is_listed_once() -> None:
+    """From its first use on, and not once more for each use."""
+    before, hook = len(_watch.LOCKS), _watch.Hook()
+    assert [hook.lock for _ in range(3)] == [hook.lock] * 3
+    assert len(_watch.LOCKS) == before + 1
+    assert _watch.LOCKS[-1] is hook._locks
+    hook = _watch.Hook()
+    assert hook.lock
+    assert _watch.LOCKS[-1] is hook._locks
+
+
 @pytest.mark.parametrize("how", ["fallback_roots.install()", "ssl.create_default_context()"])
 def test_the_lock_is_where_eventlet_replaces_it(how: str, ca_file: Path) -> None:
     """Once there is one, eventlet.monkey_patch() finds it, which goes from sys.modules by dicts, lists and vars()."""
