@@ -106,21 +106,21 @@ def _gives_the_file(package: Any) -> bool:
 def _contents(package: Any) -> str:
     text: str = package.contents()  # certifi has had it since 2018
     if _disagrees(package, text):
-        raise DisagreementError("where() is not certifi's own, and names a file that has other roots than contents() gives")
+        raise DisagreementError("where() is not certifi's own, and names no file that has what contents() gives")
     return text
 
 
 def _disagrees(package: Any, text: str) -> bool:
-    """Whether somebody has replaced `where`, by which most programs take certifi's roots, and it names others than `text`."""
-    own = getattr(sys.modules.get("certifi.core"), "where", None)
-    if own is None or package.where is own:
-        return False
+    """Whether somebody has replaced `where`, by which most programs take certifi's roots, and it does not name `text`."""
+    home = getattr(package.where, "__module__", None)
+    if home in ("certifi.core", getattr(package.contents, "__module__", None)):
+        return False  # certifi's own, or both of somebody who stands in its place
     try:
         return _where(package) != text
-    except Exception as error:  # it names no file
+    except Exception as error:
         if _places.may_pass(error):
             raise
-        return False
+        return True
 
 
 def _where(package: Any) -> str:  # py2exe: the file is there, the resource is not

@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 
+TRUSTED = "root, this process's user or the owner of {}"
 LONGEST_WAY = 10_000  # names; Linux follows 40 links, each of at most 4095 characters
 # Neither waits for a FIFO's other end nor makes a terminal ours; not inherited by children (PEP 446).
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
@@ -43,8 +44,7 @@ def read(path: str, limit: int, found: bool = False) -> "tuple[bytes, str | None
 def distrust(status: os.stat_result, path: str) -> "str | None":
     """Why a file with this `status` may be somebody else's word."""
     # Containers run under arbitrary user ids, in an environment that somebody else has built.
-    trusted = {0, os.geteuid(), owner(sys.prefix)}
-    expected = f"(expected root, this process's user or the owner of {sys.prefix})"
+    trusted, expected = trusted_owners(), f"(expected {TRUSTED.format(sys.prefix)})"
     if status.st_uid not in trusted:
         return f"is owned by user id {status.st_uid} {expected}"
     if status.st_mode & stat.S_IWOTH:
@@ -59,6 +59,12 @@ def distrust(status: os.stat_result, path: str) -> "str | None":
         if status.st_mode & stat.S_IWOTH:
             return f"is in {entry}, which is writable by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
     return None
+
+
+def trusted_owners() -> "set[int | None]":
+    """Who may decide here: root, this process's user, and whoever owns `sys.prefix` or the way to it, for they can replace this
+    package itself."""
+    return {0, os.geteuid(), owner(sys.prefix), *map(owner, way(sys.prefix))}
 
 
 def owner(path: str) -> "int | None":

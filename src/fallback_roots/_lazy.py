@@ -211,11 +211,11 @@ def check_way(path: str, is_there: bool = True) -> None:
     """
     if not hasattr(os, "getuid"):
         return
-    trusted = {0, os.geteuid(), _files.owner(sys.prefix)}
+    trusted = _files.trusted_owners()
     for entry in (*_files.way(path), *([path] if is_there else [])):
         status = os.lstat(entry)
         if status.st_uid not in trusted:
-            expected = f"root, this process's user or the owner of {sys.prefix}"
+            expected = _files.TRUSTED.format(sys.prefix)
             raise NotLazyError(f"{entry}: is owned by user id {status.st_uid} (expected {expected})", doubt=True)
         if stat.S_ISLNK(status.st_mode) or (status.st_mode & stat.S_ISVTX and entry != path):
             continue

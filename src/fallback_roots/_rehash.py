@@ -27,6 +27,9 @@ def make(root: str, keys: _manifest.Keys, bundles: list[list[str]]) -> _manifest
     Raises OSError where nothing can be written, `_manifest.NotLazyError` where what there is may not be used.
     """
     files = hashed(bundles)
+    if os.path.lexists(root):
+        _lazy.check_way(root)
+    root = os.path.realpath(root)  # what it leads to is looked at, too, and no link is followed any more
     digest = hashlib.sha256(b"".join(sorted(files.values())), usedforsecurity=False).hexdigest()[:32]
     manifest = _manifest.Manifest(f"{_manifest.FORMAT}-{digest}", tuple(map(len, bundles)), frozenset(files))
     _make_root(root)
@@ -43,18 +46,24 @@ def _make_root(root: str) -> None:
     Raises `_manifest.NotLazyError` where somebody else may: nothing is written where it could lead elsewhere.
     """
     missing, there = [], root
-    while not os.path.lexists(there):
+    while not os.path.lexists(there) and there != os.path.dirname(there):  # a drive that is not there
         missing.append(there)
         there = os.path.dirname(there)
-    _lazy.check_way(*((missing[-1], False) if missing else (root, True)))
+    if not missing:
+        _lazy.check_way(root)
+        return
+    try:
+        _lazy.check_way(missing[-1], is_there=False)
+    except _manifest.NotLazyError as error:  # no more than no place for it: somebody else's home, say
+        raise _manifest.NotLazyError(str(error)) from None
     for path in reversed(missing):
         try:
             os.mkdir(path, 0o755)
-        except FileExistsError:  # another process was faster
-            continue
+        except FileExistsError:
+            pass
+        _lazy.check_way(path)  # another process may have been faster, and somebody else's
         if path == root:
             os.chmod(path, 0o755)  # noqa: S103  # all may read what is public
-    _lazy.check_way(root)  # another process may have been faster
 
 
 def write_manifest(root: str, keys: _manifest.Keys, manifest: _manifest.Manifest) -> None:
