@@ -1048,17 +1048,23 @@ def test_a_way_of_somebody_elses(what: str, world: World, tmp_path: Path) -> Non
         theirs.mkdir()
     os.chown(theirs, 12345, 12345, follow_symlinks=False)
     source = eagerly(world, theirs / "cache")
-    assert (source.doubt or "").startswith(f"not lazily, since {theirs}: is owned by user id 12345 (expected root, ")
+    said = source.doubt or source.note or ""  # where there is nothing yet, it is no more than no place for it
+    assert said.startswith(f"not lazily, since {theirs}: is owned by user id 12345 (expected root, ")
 
 
 @needs_root
-@pytest.mark.parametrize("what", ["the cache", "a link to it", "the directory that it is to be made in", "with a manifest"])
+@pytest.mark.parametrize(
+    "what", ["the cache", "their link to it", "our link to theirs", "the directory that it is to be made in", "with a manifest"]
+)
 def test_nothing_is_written_on_somebody_elses_way(what: str, world: World, tmp_path: Path) -> None:
     """Where somebody else could lead us elsewhere while we write, as root perhaps, nothing is written at all."""
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     cache = theirs
-    if what == "a link to it":
+    if what == "our link to theirs":
+        cache = tmp_path / "ours"
+        cache.symlink_to("theirs")
+    elif what == "their link to it":
         (tmp_path / "target").mkdir()
         cache = tmp_path / "link"
         cache.symlink_to("target")
@@ -1072,8 +1078,51 @@ def test_nothing_is_written_on_somebody_elses_way(what: str, world: World, tmp_p
     os.chown(theirs, 12345, 0)
     before = sorted(tmp_path.rglob("*"))
     source = eagerly(world, cache)
-    assert "is owned by user id 12345 (expected root" in (source.doubt or "")
+    said = source.note if what.startswith("the directory") else source.doubt  # which is no more than no place for it
+    assert "is owned by user id 12345 (expected root" in (said or "")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@needs_root
+def test_somebody_is_faster(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody else has made between the look and our mkdir is looked at, before anything is made or changed in it."""
+    real, private = os.mkdir, tmp_path / "private"
+    private.mkdir(mode=0o700)
+    (tmp_path / "sticky").mkdir()
+    (tmp_path / "sticky").chmod(0o1777)
+
+    def mkdir(path: str, *args: Any, **kwargs: Any) -> None:
+        real(path, *args, **kwargs)
+        if path.endswith("first"):
+            os.chown(path, 12345, 0)
+        if path.endswith("second"):
+            Path(path).rmdir()
+            Path(path).symlink_to(private)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    source = eagerly(world, tmp_path / "sticky" / "first" / "second")
+    assert "first: is owned by user id 12345" in (source.doubt or "")
+    assert (stat.S_IMODE(private.stat().st_mode), list(private.iterdir())) == (0o700, [])
+
+
+def test_a_drive_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has roots that are not there: the way up ends at one."""
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
+    _rehash._make_root(str(tmp_path / "cache"))
+    assert (tmp_path / "cache").is_dir()
+
+
+def test_a_cache_with_a_slash_at_its_end(world: World, tmp_path: Path) -> None:
+    """The same directory, which everybody may read."""
+    old = os.umask(0o077)
+    try:
+        (source,) = load(Path(tmp_path / "cache"), cafile=str(world.file))
+        (other,) = _sources.load(client(), choose(lazy=True, cache=f"{tmp_path / 'slash'}/", cafile=str(world.file)))
+    finally:
+        os.umask(old)
+    assert source.directory is not None
+    assert other.directory is not None
+    assert stat.S_IMODE((tmp_path / "slash").stat().st_mode) == 0o755
 
 
 def test_a_user_without_any_home(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

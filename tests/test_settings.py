@@ -725,6 +725,18 @@ def test_a_found_file_on_a_way_of_somebody_elses(what: str, machine: Machine) ->
 
 
 @needs_root
+def test_who_owns_the_way_to_the_prefix(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Can replace this package itself, so that what leads through their directories is no more theirs than that is."""
+    app = tmp_path / "app"
+    (app / "venv").mkdir(parents=True)
+    os.chown(app, 12345, 0)
+    monkeypatch.setattr(sys, "prefix", str(app / "venv"))
+    (app / "venv" / "fallback-roots.toml").write_text("certifi = false\n")
+    assert machine.read().problems == ()
+    assert machine.read().values["certifi"] is False
+
+
+@needs_root
 @pytest.mark.parametrize("place", FILES)
 def test_a_found_file_of_the_owner_of_the_prefix(place: str, machine: Machine) -> None:
     """Whoever owns the environment has installed us into it, and may say more."""

@@ -602,15 +602,17 @@ def test_an_empty_certifi(world: World, monkeypatch: pytest.MonkeyPatch) -> None
     assert _sources.load(client(), choose(certifi=True)) == (_sources.Source("certifi", None, 0, f"certifi: {NO_CERTIFICATE}"),)
 
 
+@pytest.mark.parametrize("core", [False, True])
 @pytest.mark.parametrize("names", ["other roots", "the same", "no file"])
-def test_a_replaced_where(names: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_where(names: str, core: bool, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a program has certifi name a bundle of its own, nobody knows whether contents() is meant, too: there are none."""
     other = {"other roots": world.pems["A"], "the same": certifi.contents(), "no file": ""}[names]
     path = world.write("where.pem", other) if other else world.root / "missing.pem"
-    monkeypatch.setattr(certifi, "where", lambda: str(path))
+    for module in [certifi, certifi.core][: 1 + core]:
+        monkeypatch.setattr(module, "where", lambda: str(path))
     (source,) = _sources.load(client(), choose(certifi=True))
-    if names == "other roots":
-        problem = "certifi: where() is not certifi's own, and names a file that has other roots than contents() gives"
+    if names != "the same":
+        problem = "certifi: where() is not certifi's own, and names no file that has what contents() gives"
         assert (source.certificates, source.problem) == (0, problem)
     else:
         assert (source.certificates, source.problem) == (certifi_roots(), None)
