@@ -602,6 +602,13 @@ def test_an_empty_certifi(world: World, monkeypatch: pytest.MonkeyPatch) -> None
     assert _sources.load(client(), choose(certifi=True)) == (_sources.Source("certifi", None, 0, f"certifi: {NO_CERTIFICATE}"),)
 
 
+def test_a_certifi_without_where(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package in its place that has no more than contents() contradicts nobody."""
+    package = types.SimpleNamespace(contents=lambda: world.pems["A"], __file__="/elsewhere/certifi.py")
+    monkeypatch.setitem(sys.modules, "certifi", package)
+    assert _sources.load(client(), choose(certifi=True)) == (_sources.Source("certifi", "/elsewhere/certifi.py", 1),)
+
+
 @pytest.mark.parametrize("core", [False, True])
 @pytest.mark.parametrize("names", ["other roots", "the same", "no file"])
 def test_a_replaced_where(names: str, core: bool, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

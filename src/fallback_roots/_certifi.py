@@ -112,9 +112,9 @@ def _contents(package: Any) -> str:
 
 def _disagrees(package: Any, text: str) -> bool:
     """Whether somebody has replaced `where`, by which most programs take certifi's roots, and it does not name `text`."""
-    home = getattr(package.where, "__module__", None)
+    home = getattr(getattr(package, "where", package.contents), "__module__", None)
     if home in ("certifi.core", getattr(package.contents, "__module__", None)):
-        return False  # certifi's own, or both of somebody who stands in its place
+        return False  # certifi's own, or all of somebody who stands in its place
     try:
         return _where(package) != text
     except Exception as error:
