@@ -8,6 +8,7 @@ import logging
 import os
 import ssl
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from unittest import mock
 
 import certifi
 import pytest
+import trustme
+from conftest import needs_root
 from support import NO_CAS, certifi_roots, output, python
 from test_doors import Copy, copied_ssl, roots
 
@@ -988,3 +991,42 @@ last = Last()
     assert (ours.returncode, ours.stdout) == (bare.returncode, bare.stdout)
     assert ours.stderr.splitlines()[-1:] == bare.stderr.splitlines()[-1:]
     assert "fallback" not in ours.stderr
+
+
+AS_ANOTHER = """
+import os, ssl, sys
+# All that is imported later: where it is, the other user may not enter.
+import ctypes, pwd, platformdirs.unix, wrapt
+from fallback_roots import _config, _detect, _fallback, _patch, _say, _settings, _sources
+_config._parse(b"")
+sys.prefix, theirs, real = sys.argv[1], sys.argv[1] + "/theirs", os.environ["HOME"]
+counts = []
+for home, user in ((theirs, 65534), (real, 0), (theirs, 65534)):
+    os.environ["HOME"] = home
+    os.seteuid(0)
+    os.seteuid(user)
+    counts.append(len(ssl.create_default_context().get_ca_certs()))
+print(*counts)
+"""
+
+
+@needs_root
+def test_what_a_user_has_said_does_not_hold_for_root(installed: Path, ca_file: Path) -> None:
+    """A daemon that makes its first context as another user, and its next as root again, reads root's settings for that; what
+    root has said holds when it gives up its rights."""
+    with tempfile.TemporaryDirectory() as name:  # pytest's own may be searched by nobody else
+        directory = Path(name)
+        directory.chmod(0o755)
+        config = directory / "theirs" / ".config" / "fallback-roots"
+        config.mkdir(parents=True)
+        (config / "config.toml").write_text(f'cafile = "{directory / "ca.pem"}"\n')
+        (directory / "ca.pem").write_bytes(ca_file.read_bytes())
+        for path in (config.parent.parent, config.parent, config, config / "config.toml"):
+            os.chown(path, 65534, 65534)
+        (directory / "real" / ".config" / "fallback-roots").mkdir(parents=True)
+        two = "".join(trustme.CA(organization_name=name).cert_pem.bytes().decode() for name in "AB")
+        (directory / "real" / ".config" / "fallback-roots" / "two.pem").write_text(two)
+        (directory / "real" / ".config" / "fallback-roots" / "config.toml").write_text('cafile = "two.pem"\n')
+        env = {**NO_CAS, "HOME": str(directory / "real")}
+        done = python("-c", AS_ANOTHER, name, env=env, executable=installed)
+    assert done.stdout.split() == ["1", "2", "2"], done.stderr

@@ -112,18 +112,29 @@ def _provide(site: "Site", context: Any) -> Outcome:
     missing = () if hook.proven else _needed(hook.half_imported)
     if missing:
         return Outcome("fault", problems=(f"another thread was importing {', '.join(missing)} when this process was forked",))
-    settings = hook.settings
+    settings = _known_settings(hook)
     if settings is None:
         from . import _settings
 
         settings = _settings.read()
         if not settings.problems:  # else somebody may mend them, and what was of the moment passes
-            hook.settings = settings
+            hook.settings, hook.reader = settings, _ids()
     outcome = choose(context, settings)
     if outcome.code == "loaded":
         _patch_once(site)
         hook.proven = True
     return outcome
+
+
+def _known_settings(hook: "_watch.Hook") -> "Settings | None":
+    """The settings that have been read; not what a user has said, for root, which a daemon may be again after a while."""
+    became_root = any(now == 0 != then for now, then in zip(_ids(), hook.reader, strict=True))
+    return None if became_root else hook.settings
+
+
+def _ids() -> "tuple[int, int]":
+    """The real and the effective user id."""
+    return (os.getuid(), os.geteuid()) if hasattr(os, "getuid") else (0, 0)
 
 
 def _tell(site: "Site", outcome: Outcome, verdict: "_detect.Verdict") -> None:
@@ -233,7 +244,7 @@ def load(context: "SSLContext") -> Outcome:
     if vars(_ssl._SSLContext)["protocol"].__get__(context) == _ssl.PROTOCOL_TLS_SERVER:  # whatever a subclass says
         raise ValueError("the context is a server's (expected PROTOCOL_TLS_CLIENT)")
     finder = _armed()
-    settings = finder.hook.settings if finder is not None and finder.hook is not None else None
+    settings = _known_settings(finder.hook) if finder is not None and finder.hook is not None else None
     if settings is None:
         from . import _settings
 

@@ -154,6 +154,7 @@ class Hook:
         "off",
         "outcome",
         "proven",
+        "reader",
         "said",
         "settings",
         "sites",
@@ -170,6 +171,7 @@ class Hook:
         self._locks: dict[str, Any] = {}
         self.loading = False  # by the thread that holds the lock
         self.settings: Settings | None = None
+        self.reader = (0, 0)  # the real and the effective user id by which they were read
         self.outcome: Outcome | None = None
         # A fallback has been loaded to its end: a load has nothing left to import, to read or to decide, so that threads need
         # not wait for each other.
