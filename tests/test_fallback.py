@@ -998,7 +998,7 @@ import os, ssl, sys
 # All that is imported later: where it is, the other user may not enter.
 import ctypes, pwd, platformdirs.unix, wrapt
 from fallback_roots import _config, _detect, _fallback, _patch, _say, _settings, _sources
-_config._parse(b"")
+_config._parse(b"certifi = true")
 sys.prefix, theirs, real = sys.argv[1], sys.argv[1] + "/theirs", os.environ["HOME"]
 counts = []
 for home, user in ((theirs, 65534), (real, 0), (theirs, 65534)):
