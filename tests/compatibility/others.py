@@ -37,6 +37,7 @@ import trustme
 from benchmarks import run
 from benchmarks.machines import HEALTHY, NO_CAS, Machine
 from benchmarks.peers import write_between
+from benchmarks.sides import TRUSTSTORE, WASSIMA
 from https_server import Server
 
 from compatibility.probe import WAYS
@@ -46,20 +47,7 @@ PROBE = Path(__file__).with_name("probe.py")
 ALL = tuple(WAYS)
 KEPT = ("the standard class",)
 
-TRUSTSTORE = "import truststore\ntruststore.inject_into_ssl()"
 IS_TRUSTSTORES = "ssl.SSLContext is sys.modules['truststore'].SSLContext"
-WASSIMA = """
-import ssl
-
-import wassima
-
-
-def create_default_context(*args, **kwargs):
-    return wassima.create_default_ssl_context()
-
-
-ssl.create_default_context = ssl._create_default_https_context = create_default_context
-"""
 NO_AGENT = MappingProxyType(
     {
         "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
