@@ -98,8 +98,9 @@ def test_facts_of_an_ordinary_load(copied: Copy) -> None:
 
 def test_the_fact_of_variables_that_have_changed(copied: Copy) -> None:
     """They are compared with what they named before; who does not say so has not asked."""
-    now = tuple(NO_CAS.values())
-    for named, changed in ((None, False), (now, False), ((now[0], None), True), (now[::-1], True)):
+    file, directory = NO_CAS.values()
+    cases = ((None, False), ((file, directory), False), ((file, None), True), ((directory, file), True))
+    for named, changed in cases:
         assert _detect.facts(copied.site, client(copied), 0, named=named).changed is changed
 
 

@@ -140,7 +140,7 @@ PLACES: dict[str, Callable[[pytest.MonkeyPatch], Any]] = {
     "the import of _ssl": finds_no_ssl,
     "watch": executes,
     "the class of a context": lambda _: lambda: _watch.certificates(Uncounted("Context", (), {})()),
-    "the certificate file": patched(os, "stat", _watch.state_of_the_file),
+    "the certificate file": patched(os, "stat", lambda: _watch.state_of_the_file("/ca.pem")),
     "the variables": reads_the_environment,
     "the facts of a load": in_a_copy(_detect, "facts"),
     "a complaint": patched(_say, "warning", lambda: _watch._complain(_watch.Hook(), OSError())),
@@ -196,5 +196,4 @@ def test_where_it_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a call without a frame has raised costs no look at the handlers: healthy loads meet it each time."""
     monkeypatch.setattr(_signal, "getsignal", lambda _: pytest.fail("the handlers were looked at"))
-    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/fallback-roots/cert.pem")
-    assert _watch.state_of_the_file() is None
+    assert _watch.state_of_the_file("/nonexistent/fallback-roots/cert.pem") is None

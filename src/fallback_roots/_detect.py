@@ -104,7 +104,7 @@ def facts(
     before: int,
     purpose: "Any" = None,
     foreign_load: bool = False,
-    named: "tuple[str | None, ...] | None" = None,
+    named: "tuple[str, str | None] | None" = None,
 ) -> Facts:
     """The facts of a default load for `purpose` into `context`, which held `before` certificates before and after it.
 

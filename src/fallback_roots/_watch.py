@@ -249,7 +249,7 @@ class Site:
         hook = self.hook
         before = None if hook.off else certificates(context)
         named = None if before is None else variables()
-        state = state_of_the_file() if before == 0 else None
+        state = state_of_the_file(named[0]) if before == 0 and named is not None else None
         result = wrapped(*args, **kwargs)
         if state is not None and hook.healthy is not None and hook.healthy[0] == state:
             hook.verdict = hook.healthy[1]
@@ -291,7 +291,7 @@ class Site:
         args: "tuple[Any, ...]",
         kwargs: "dict[str, Any]",
         state: "tuple[int, ...] | None" = None,
-        named: "tuple[str | None, ...] | None" = None,
+        named: "tuple[str, str | None] | None" = None,
         foreign_load: bool = False,
     ) -> None:
         """Did the default load into `context`, which held `before` certificates, find nothing? It was called with `args` and
@@ -340,30 +340,27 @@ def certificates(context: "Any") -> "int | None":
     return None
 
 
-def variables() -> "tuple[str | None, ...] | None":
-    """What the variables name by which a default load finds certificates; None where that cannot be known."""
+def variables() -> "tuple[str, str | None] | None":
+    """The certificate file of a default load, and what the variable of its directories says; None where that is unknown."""
     try:
         import _ssl
 
-        file, _, directory, _ = _ssl.get_default_verify_paths()
-        return ENVIRON.get(file), ENVIRON.get(directory)
+        file, path, directory, _ = _ssl.get_default_verify_paths()
+        return ENVIRON.get(file, path), ENVIRON.get(directory)
     except Exception as error:  # nothing of ours may be raised before the program's own load
         if _is_the_programs(error):
             raise
         return None
 
 
-def state_of_the_file() -> "tuple[int, ...] | None":
-    """What changes when a default load may find something else in the certificate file; None where there is no such file.
+def state_of_the_file(path: str) -> "tuple[int, ...] | None":
+    """What changes when a default load may find something else in the certificate file at `path`; None where there is none.
 
     While it is what it was when the file gave certificates, they need not be counted again: counting makes OpenSSL parse each
     one's extensions, which is three hundredths of the load. Should it not tell, then the load gets no fallback.
     """
     try:
-        import _ssl
-
-        variable, path, _, _ = _ssl.get_default_verify_paths()
-        found = os.stat(ENVIRON.get(variable, path))
+        found = os.stat(path)
     except Exception as error:  # nothing of ours may be raised before the program's own load
         if _is_the_programs(error):
             raise
