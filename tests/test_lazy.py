@@ -1108,7 +1108,7 @@ def test_somebody_is_faster(world: World, tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_drive_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has roots that are not there: the way up ends at one."""
     monkeypatch.setattr(os.path, "lexists", lambda _: False)
-    monkeypatch.setattr(_lazy, "check_way", lambda *_, **__: None)  # a sticky /tmp, now taken for a directory that is to be made
+    monkeypatch.setattr(_lazy, "check_way", lambda *_, **__: None)  # it takes a sticky /tmp for one just made
     _rehash._make_root(str(tmp_path / "cache"))
     assert (tmp_path / "cache").is_dir()
 
