@@ -29,14 +29,17 @@ sys.exit(7)
 COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """No variable but PATH, no user's and no site's config file, and no bytecode written; `extra` on top."""
+def environment(extra: Mapping[str, str] | None = None, measured: bool = True) -> dict[str, str]:
+    """No variable but PATH, no user's and no site's config file, and no bytecode written; `extra` on top.
+
+    `measured`: by coverage, where this process is.
+    """
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": NOWHERE,
         "XDG_CONFIG_DIRS": NOWHERE,
         "PYTHONDONTWRITEBYTECODE": "1",
-        **COVERAGE,
+        **(COVERAGE if measured else {}),
         **(extra or {}),
     }
 
@@ -48,11 +51,12 @@ def python(
     cwd: Path | None = None,
     prefix: Sequence[str] = (),
     timeout: float = 120,
+    measured: bool = True,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `executable` with `args` in a minimal environment with `env` on top; standard input is empty."""
+    """Run `executable` with `args` in a minimal `environment` with `env` on top; standard input is empty."""
     return subprocess.run(
         [*prefix, str(executable), *map(str, args)],
-        env=environment(env),
+        env=environment(env, measured),
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -75,7 +75,8 @@ for stop in sorted(stops):
 
 def points(kind: str, number: int, env: dict[str, str]) -> tuple[str, set[str]]:
     """What a load ends with that is not interrupted, and what those end with that are, and the next ones."""
-    done = python("-c", IN_A_CHILD + PROGRAM, " ".join(STATE), str(number), kind, env=env)
+    # Not measured: it has a trace function of its own.
+    done = python("-c", IN_A_CHILD + PROGRAM, " ".join(STATE), str(number), kind, env=env, measured=False)
     assert done.returncode == 0, done.stderr
     first, *found = done.stdout.splitlines()
     stops, said, full = first.split()
