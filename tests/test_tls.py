@@ -236,6 +236,36 @@ def test_a_machine_with_hashed_links_alone(installed: Path, server: Server, hash
         assert (done.stdout, done.stderr) == (answer, "")
 
 
+RELOCATED = """
+set -e
+cp -a /etc "$1/etc"
+mount --bind "$1/etc" /etc
+mkdir "$1/elsewhere"
+for path in "$3" "$4"; do
+    mkdir -p "$(dirname "$path")"
+    mount --bind "$1/elsewhere" "$(dirname "$path")"
+done
+mkdir -p /etc/pki/tls/certs
+cp "$2" /etc/pki/tls/certs/ca-bundle.crt
+shift 4
+exec "$@"
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("system", [False, True], ids=["certifi", "prefer_system"])
+def test_a_relocated_python(system: bool, installed: Path, server: Server, ca_file: Path, tmp_path: Path) -> None:
+    """Where neither compiled-in place is there, and the system's bundle is elsewhere, it has certifi's roots, or that one's."""
+    paths = ssl.get_default_verify_paths()
+    places = [os.path.realpath(path) for path in (paths.openssl_cafile, paths.openssl_capath)]
+    prefix = ["unshare", "--mount", "sh", "-c", RELOCATED, "sh", str(tmp_path), str(ca_file), *places]
+    env = {"FALLBACK_ROOTS_PREFER_SYSTEM": "1"} if system else {}
+    program = "import ssl; print({*ssl.get_default_verify_paths()[:2]})\n" + (FETCH if system else COUNT)
+    done = python("-c", program, server.url, env=env, executable=installed, prefix=prefix)
+    answer = "hello" if system else str(certifi_roots(installed))
+    assert (done.stdout, done.stderr) == (f"{{None}}\n{answer}\n", "")
+
+
 # ---------------------------------------------------------------- servers that ask their clients for certificates
 
 MUTUAL = """
