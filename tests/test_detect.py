@@ -5,13 +5,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support import NO_CAS
 from test_doors import Copy, copied_ssl
 
-from fallback_roots import _detect
+from fallback_roots import _detect, _places, _watch
 from fallback_roots._detect import Facts, judge
 from fallback_roots._places import Place
 
@@ -26,7 +27,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"purpose": False}, "purpose", "the load was not for Purpose.SERVER_AUTH"),
     ({"server": True}, "server", "the context is a server's, and web roots must not vouch for its clients"),
     ({"foreign": "it is not ours"}, "foreign", "it is not ours"),
-    ({"changed": True}, "environment", "the variables that name certificates have changed while the default load ran"),
+    ({"unsure": "why"}, "environment", "why"),
     (
         {"preloaded_default": 2},
         "certificates",
@@ -101,7 +102,36 @@ def test_the_fact_of_variables_that_have_changed(copied: Copy) -> None:
     file, directory = NO_CAS.values()
     cases = ((None, False), ((file, directory), False), ((file, None), True), ((directory, file), True))
     for named, changed in cases:
-        assert _detect.facts(copied.site, client(copied), 0, named=named).changed is changed
+        unsure = _detect.facts(copied.site, client(copied), 0, named=named).unsure
+        expected = "the variables that name certificates have changed while the default load ran"
+        assert unsure == (expected if changed else None)
+
+
+def test_the_fact_of_a_variable_that_changes_last(
+    copied: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are compared when the places have been looked at: OpenSSL may have read what one named until then."""
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory))
+    real = _places.places
+
+    def places(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setenv("SSL_CERT_DIR", NO_CAS["SSL_CERT_DIR"])
+        return real(*args, **kwargs)
+
+    named = _watch.variables()
+    monkeypatch.setattr(_detect, "places", places)
+    verdict = _detect.judge(_detect.facts(copied.site, client(copied), 0, named=named))
+    assert verdict.code == "environment"
+
+
+@pytest.mark.parametrize("name", ["stat", "scandir"])
+def test_the_fact_of_a_file_system_that_was_replaced(name: str, copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test puts in the place of these may say anything of the disk, and OpenSSL asks none of it."""
+    real = getattr(os, name)
+    monkeypatch.setattr(os, name, lambda *args, **kwargs: real(*args, **kwargs))
+    verdict = _detect.judge(_detect.facts(copied.site, client(copied), 0))
+    expected = "os.stat or os.scandir has been replaced, and OpenSSL looks at the disk by neither"
+    assert (verdict.code, verdict.reason) == ("environment", expected)
 
 
 @pytest.mark.parametrize(("name", "is_it"), [(None, True), ("SERVER_AUTH", True), ("CLIENT_AUTH", False)])

@@ -10,6 +10,7 @@ import os
 import ssl
 import sys
 import tempfile
+import unittest.mock
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -489,6 +490,37 @@ def test_an_environment_that_was_replaced_when_ssl_was_imported(
     env = {**NO_CAS, "SSL_CERT_DIR": str(hashed_directory)}
     done = python("-c", REPLACED.replace("RESTORED", str(restored)), env=env, executable=installed)
     assert (done.stdout.split(), done.stderr) == (["0", "directory"], "")
+
+
+MOCKED = """
+import os, unittest.mock
+def fake(path, *args):
+    raise FileNotFoundError(2, "No such file or directory", path)
+if EARLY:
+    import ssl
+with unittest.mock.patch("os.stat", fake), unittest.mock.patch("os.scandir", fake):
+    import ssl
+    print(len(ssl.create_default_context().get_ca_certs()))
+import fallback_roots
+print(fallback_roots.status().verdict.code)
+print(len(ssl.create_default_context().get_ca_certs()))
+"""
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_file_system_that_was_replaced(early: bool, installed: Path, hashed_directory: Path) -> None:
+    """What a test puts in its place is not what OpenSSL reads, whether it was there before ssl or came later."""
+    env = {**NO_CAS, "SSL_CERT_DIR": str(hashed_directory)}
+    done = python("-c", MOCKED.replace("EARLY", str(early)), env=env, executable=installed)
+    assert (done.stdout.split(), done.stderr) == (["0", "environment", "0"], "")
+
+
+def test_an_open_that_was_replaced(layer: Copy, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What mock_open gives is not believed of a file in the place of a directory, nor of settings."""
+    monkeypatch.setattr("builtins.open", unittest.mock.mock_open(read_data=b""))
+    monkeypatch.setenv("SSL_CERT_DIR", str(ca_file))
+    assert roots(layer.ssl.create_default_context()) == 0
+    assert layer.hook.verdict.code == "directory"
 
 
 # ---------------------------------------------------------------- preloaded contexts

@@ -1,6 +1,7 @@
 """The one way to open a file that may be anything: what it gives, how much it reads, and nothing beside a problem."""
 
 import os
+import types
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def test_no_more_is_read_than_tells_that_it_is_too_much(limit: int, tmp_path: Pa
 
         return Counting()
 
-    monkeypatch.setattr(_files, "open", counting, raising=False)
+    monkeypatch.setattr(_files, "_io", types.SimpleNamespace(open=counting))
     assert _files.read(str(tmp_path / "file"), limit) == (b"", f"is larger than {limit} bytes")
     assert sum(read) == limit + 1
 
@@ -71,6 +72,7 @@ def test_nobody_knows_the_owner_of_what_may_not_be_entered(tmp_path: Path) -> No
     (tmp_path / "closed" / "file").touch()
     program = f"""
 import os
+import types
 from fallback_roots import _files
 inside, gone = {str(tmp_path / "closed" / "file")!r}, {str(tmp_path / "gone")!r}
 print(_files.owner(inside))

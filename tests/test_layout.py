@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "fallback_roots"
 AT_ONCE = {
     0: {"os", "sys"},
     1: {"_frozen_importlib", "_thread", "_weakref", "os", "sys", "types"},
-    2: {"_ssl", "errno", "functools", "os", "re", "stat", "sys"},
+    2: {"_io", "_ssl", "errno", "functools", "os", "re", "stat", "sys"},
 }
 LATER = {
     0: {"_signal", "importlib", "ssl"},

@@ -654,6 +654,67 @@ print(kinds(), roots(), len(held[1](ssl.Purpose.SERVER_AUTH).get_ca_certs()))
     assert run(program) == [*once, *once, "['function', 'function'] 0 0"]
 
 
+def test_reloads_leave_nothing_behind(run: Callable[..., list[str]]) -> None:
+    """What stands in an ssl that nobody has any more goes with it, in either layer."""
+    program = """
+import gc, importlib
+DOORS = ()
+def classes():
+    gc.collect()
+    return sum(isinstance(found, type) and found.__name__ == "SSLContext" for found in gc.get_objects())
+for layer in ("stand-in", "wrapt"):
+    for _ in range(5):
+        importlib.reload(ssl)
+    if layer == "wrapt":
+        roots()
+        importlib.reload(ssl)
+    print(classes(), len(finders()))
+"""
+    assert run(program) == ["1 1", "1 1"]
+
+
+def test_the_other_name(run: Callable[..., list[str]]) -> None:
+    """urllib's name for create_default_context is the same object, as programs ask, in either layer and afterwards."""
+    program = """
+import pickle
+def same():
+    other = ssl._create_default_https_context
+    return other is ssl.create_default_context is pickle.loads(pickle.dumps(other))
+print(same(), kinds())
+fallback_roots.install()
+print(same(), kinds())
+fallback_roots.uninstall()
+print(same(), kinds())
+ssl._create_default_https_context = ssl._create_unverified_context
+fallback_roots.install()
+fallback_roots.uninstall()
+print(ssl._create_default_https_context is ssl._create_unverified_context)
+"""
+    layers = [f"True ['{kind}', '{kind}']" for kind in ("StandIn", "Wrapper", "function")]
+    assert run(program) == [*layers, "True"]
+
+
+def test_the_other_name_under_somebodys_wrapper(run: Callable[..., list[str]]) -> None:
+    """It is taken back where the first name has got a closure of somebody's."""
+    program = """
+ours = ssl.create_default_context
+ssl.create_default_context = lambda *args, **kwargs: ours(*args, **kwargs)
+fallback_roots.uninstall()
+print(type(ssl._create_default_https_context).__name__, ssl._create_default_https_context.__code__.co_filename == ssl.__file__)
+"""
+    assert run(program) == ["function True"]
+
+
+def test_a_deep_copy_of_the_finders(run: Callable[..., list[str]]) -> None:
+    """copy.deepcopy(sys.meta_path) works, and ours is itself in it."""
+    program = """
+import copy
+copied = copy.deepcopy(sys.meta_path)
+print([new is old for new, old in zip(copied, sys.meta_path) if type(old).__module__ == "fallback_roots.auto"])
+"""
+    assert run(program) == ["[True]"]
+
+
 def test_a_pickle_of_ours_is_read_without_us(run: Callable[..., list[str]]) -> None:
     """What is pickled with us is read in a process that has no hook, whatever the layer it was held in."""
     program = """
@@ -763,7 +824,7 @@ def test_no_layer_changes_amid_a_load(change: str, monkeypatch: pytest.MonkeyPat
         _patch.wrap(copied.site)
     else:
         _patch.uninstall()
-    assert (held, lock.held) == ([True], False)
+    assert (held, lock.held) == ([True, True], False)  # under both names
 
 
 def test_uninstall_of_two_hooks(monkeypatch: pytest.MonkeyPatch) -> None:

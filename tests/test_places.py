@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -570,7 +571,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int | OSError]
     def says(said: int | OSError) -> Auxv:
         _places._at_secure.cache_clear()
         auxv = Auxv(said)
-        monkeypatch.setattr(_places, "open", auxv, raising=False)
+        monkeypatch.setattr(_places, "_io", types.SimpleNamespace(open=auxv))
         return auxv
 
     yield says
@@ -716,6 +717,21 @@ def test_an_interrupt_while_libc_is_asked(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "ctypes", Interrupted("ctypes"))
     with pytest.raises(KeyboardInterrupt):
         _places._at_secure_by_libc(PermissionError())
+
+
+def test_a_time_limit_while_libc_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a signal's handler raises then goes to the program, too."""
+
+    def limit(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGUSR1, limit)
+    try:
+        monkeypatch.setattr("ctypes.CDLL", lambda _: signal.raise_signal(signal.SIGUSR1))
+        with pytest.raises(TimeoutError):
+            _places._at_secure_by_libc(PermissionError())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_disks_hiccup_over_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import functools
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,13 @@ ours = os.path.dirname(fallback_roots.auto.__file__)
 def limit(number, frame):
     raise TimeoutError
 
+def once(number, frame):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise TimeoutError
+
 # A job in the background is started to ignore it.
-signal.signal(signal.SIGINT, signal.default_int_handler if kind == "KeyboardInterrupt" else limit)
+HANDLERS = {"KeyboardInterrupt": signal.default_int_handler, "TimeoutError": limit, "once": once}
+signal.signal(signal.SIGINT, HANDLERS[kind])
 
 def load(stop=0):
     ran = []
@@ -99,9 +105,10 @@ def test_amid_a_first_fallback(kind: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each point is in a child of its own")
-def test_amid_a_healthy_load(ca_file: Path) -> None:
-    """Nor is it lost on a healthy machine, at any line of ours."""
-    _, found = points("TimeoutError", 1000, {"SSL_CERT_FILE": str(ca_file)})
+@pytest.mark.parametrize("kind", ["TimeoutError", "once"])
+def test_amid_a_healthy_load(kind: str, ca_file: Path) -> None:
+    """Nor is it lost on a healthy machine, at any line of ours; nor if its handler takes itself off before it raises."""
+    _, found = points(kind, 1000, {"SSL_CERT_FILE": str(ca_file)})
     assert found <= {"('interrupted', 0) ('returned', 1)", "('interrupted', 1) ('returned', 1)"}
 
 
@@ -181,5 +188,18 @@ def test_whose_an_exception_is(name: str) -> None:
         handled = _is_the_programs(raised.value)
         signal.signal(signal.SIGUSR1, before)
     assert handled
-    assert not _is_the_programs(raised.value)  # nobody handles the signal now
+    assert _is_the_programs(raised.value)  # though nobody handles the signal now
+
+
+def helped(*_: object) -> None:
+    raise TimeoutError
+
+
+@pytest.mark.parametrize("given", ["nothing", "another frame"])
+def test_whose_an_exception_is_not(given: str) -> None:
+    """It is not where no handler is among the frames, whatever other frames a function was given."""
+    other = sys._getframe(1)
+    with pytest.raises(TimeoutError) as raised:
+        helped(*([other, other] if given == "another frame" else []))
+    assert not _is_the_programs(raised.value)
     assert not _is_the_programs(TimeoutError())

@@ -823,7 +823,11 @@ def test_prefer_system(there: dict[str, str], expected: tuple[str, int] | None, 
     """The first of the system's places that gives certificates is used alone, and the named sources where none does."""
     furnish(there, system, world)
     context = client()
-    (source,) = _sources.load(context, choose(prefer_system=True, cafile=str(world.file)))
+    *broken, source = _sources.load(context, choose(prefer_system=True, cafile=str(world.file)))
+    before = sorted({name.partition("/")[0] for name in there if ".pem" in name.partition("/")[0]})
+    before = before[: before.index(expected[0])] if expected and expected[0] in before else before
+    assert [one[:3] for one in broken] == [("system", str(system / name), 0) for name in before]
+    assert all(one.problem for one in broken)
     if expected is None:
         assert source == _sources.Source("cafile", str(world.file), 1)
         assert held(context) == {world.ders["A"]}
@@ -833,6 +837,27 @@ def test_prefer_system(there: dict[str, str], expected: tuple[str, int] | None, 
         assert bool(source.problem) == ("bad" in there.get(name, ""))
         given = [ca for ca in there.get(name, "") if ca in world.pems]
         assert held(context) == {world.ders[ca] for ca in given}
+
+
+@pytest.mark.parametrize("call", ["open", "stat"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ETIMEDOUT])
+def test_a_bundle_of_the_systems_that_cannot_be_read(
+    call: str, number: int, system: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may hold what was chosen, so nothing is loaded in its place."""
+    furnish({"1.pem": "B"}, system, world)
+    real = getattr(os, call)
+
+    def fail(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(path).endswith("1.pem"):
+            raise OSError(number, os.strerror(number), path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, call, fail)
+    context = client()
+    with pytest.raises(OSError, match=re.escape(str(system / "1.pem"))):
+        _sources.load(context, choose(prefer_system=True, cafile=str(world.file)))
+    assert held(context) == set()
 
 
 def test_without_prefer_system(system: Path, world: World) -> None:

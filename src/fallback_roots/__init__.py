@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
 
     from ._detect import Verdict
     from ._fallback import Outcome, Status, load, status
@@ -68,7 +69,8 @@ def _armed() -> "Finder | None":
 def _is_the_programs(error: BaseException) -> bool:
     """Whether a signal's handler has raised `error` in the middle of our work: a time limit of the program's own (RQ, Celery).
 
-    Where a handler is among the frames of the traceback; there is no other trace of it.
+    Where a handler is among the frames of the traceback; there is no other trace of it. Or what was one when it was called, for
+    which the frame that it interrupted is an argument: some put the handler back that was there before, and then raise.
     """
     frames = error.__traceback__
     if frames is None or frames.tb_next is None:
@@ -84,9 +86,19 @@ def _is_the_programs(error: BaseException) -> bool:
             handler = getattr(handler, "func", handler)  # functools.partial
             handler = getattr(handler, "__func__", handler if hasattr(handler, "__code__") else type(handler).__call__)
             codes.add(getattr(handler, "__code__", None))
-        while frames is not None and frames.tb_frame.f_code not in codes:
-            frames = frames.tb_next
-        return frames is not None
+        interrupted: object = codes  # no argument of the first one, which is ours
+        following: TracebackType | None = frames
+        while following is not None:
+            frame, following = following.tb_frame, following.tb_next
+            code, found = frame.f_code, frame.f_locals
+            names = code.co_varnames
+            given = [found.get(name) for name in names[: code.co_argcount]]
+            if code.co_flags & 4:  # CO_VARARGS
+                given += found.get(names[code.co_argcount + code.co_kwonlyargcount], ())
+            if code in codes or any(value is interrupted for value in given):
+                return True
+            interrupted = frame
+        return False
     except (MemoryError, RecursionError):  # all that can happen here, but for a signal
         return False
 

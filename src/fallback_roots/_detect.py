@@ -5,6 +5,7 @@ of the context, the environment and the disk. What must not: anything that chang
 """
 
 import _ssl
+import os
 
 from . import _watch
 from ._places import DEVICE, NOTHING, places
@@ -39,7 +40,7 @@ class Verdict:
 class Facts:
     """What `judge` needs to know of one default load; see `facts` for where each comes from."""
 
-    __slots__ = ("changed", "foreign", "places", "preloaded_default", "purpose", "server")
+    __slots__ = ("foreign", "places", "preloaded_default", "purpose", "server", "unsure")
 
     def __init__(
         self,
@@ -47,14 +48,14 @@ class Facts:
         purpose: bool = True,
         server: bool = False,
         foreign: "str | None" = None,
-        changed: bool = False,
+        unsure: "str | None" = None,
         preloaded_default: int = 0,
         places: "tuple[Place, ...]" = (),
     ) -> None:
         self.purpose = purpose  # is the purpose SERVER_AUTH?
         self.server = server  # is the protocol PROTOCOL_TLS_SERVER?
         self.foreign = foreign  # why the context is not one of ours to judge
-        self.changed = changed  # do the variables name other places than they did before the load?
+        self.unsure = unsure  # why what was looked at need not be what OpenSSL has looked at
         self.preloaded_default = preloaded_default  # certificates that a default load finds, for a context that held some
         self.places = places
 
@@ -68,8 +69,8 @@ def judge(facts: Facts) -> Verdict:
         return Verdict("server", "the context is a server's, and web roots must not vouch for its clients", places)
     if facts.foreign:
         return Verdict("foreign", facts.foreign, places)
-    if facts.changed:
-        return Verdict("environment", "the variables that name certificates have changed while the default load ran", places)
+    if facts.unsure:
+        return Verdict("environment", facts.unsure, places)
     if facts.preloaded_default:
         return Verdict(
             "certificates",
@@ -97,6 +98,14 @@ def _foreign(site: "Site", context: "Any", foreign_load: bool) -> "str | None":
     return None
 
 
+def _unsure(named: "tuple[str, str | None] | None") -> "str | None":
+    if named is not None and named != _watch.variables():
+        return "the variables that name certificates have changed while the default load ran"
+    if (os.stat, os.scandir) != _watch.LOOKS:
+        return "os.stat or os.scandir has been replaced, and OpenSSL looks at the disk by neither"
+    return None
+
+
 # Last, so that a file that was cut short has none of it.
 def facts(
     site: "Site",
@@ -113,6 +122,7 @@ def facts(
     """
     server_auth = site.module.Purpose.SERVER_AUTH
     foreign = _foreign(site, context, foreign_load)
+    found = places(_watch.ENVIRON, everything=False)
     fresh = 0
     if before and foreign is None:
         # OpenSSL drops duplicates, so equal counts prove nothing.
@@ -125,7 +135,7 @@ def facts(
         purpose=purpose is None or purpose == server_auth,
         server=protocol == site.module.PROTOCOL_TLS_SERVER,
         foreign=foreign,
-        changed=named is not None and named != _watch.variables(),
+        unsure=_unsure(named),  # asked last: until now a variable may have changed
         preloaded_default=fresh,
-        places=places(_watch.ENVIRON, everything=False),
+        places=found,
     )

@@ -98,6 +98,8 @@ def uninstall() -> None:
 
 def _take_off(site: _watch.Site, name: str) -> None:
     holder, placed = site.holder(name), site.placed[name]
+    if vars(holder).get(_watch.ALIAS) is placed:
+        setattr(holder, _watch.ALIAS, site.originals[name])
     if vars(holder).get(name) is placed:
         setattr(holder, name, site.originals[name])
     else:

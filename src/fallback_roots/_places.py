@@ -7,6 +7,7 @@ what follows from it.
 certainly yields nothing, since loading a fallback beside it would widen somebody's trust.
 """
 
+import _io
 import _ssl
 import errno
 import functools
@@ -226,7 +227,7 @@ def raised_privileges() -> bool:
 @functools.cache  # the kernel's word holds for the life of a process; a failure is not remembered
 def _at_secure() -> bool:
     try:
-        with open("/proc/self/auxv", "rb") as file:
+        with _io.open("/proc/self/auxv", "rb") as file:  # whoever has mocked the built-in one
             data = file.read(65536)
     except (FileNotFoundError, PermissionError) as error:  # no /proc; or a server that has given up root
         return _at_secure_by_libc(error)
@@ -243,5 +244,7 @@ def _at_secure_by_libc(error: OSError) -> bool:
         getauxval = ctypes.CDLL(None).getauxval
         getauxval.argtypes, getauxval.restype = [ctypes.c_ulong], ctypes.c_ulong
         return getauxval(23) != 0  # type: ignore[no-any-return]  # a number
-    except Exception:
+    except Exception as other:
+        if _is_the_programs(other):
+            raise
         raise error from None

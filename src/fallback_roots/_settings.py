@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 LARGEST_FILE = 1024 * 1024  # bytes
 PREFIX = "FALLBACK_ROOTS_"
 # By these platformdirs and `~` find the user's and the host's directories.
-HOMES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "USERPROFILE", "LOCALAPPDATA", "PROGRAMDATA", "ALLUSERSPROFILE")
+HOMES = (
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_CONFIG_DIRS",
+    "XDG_CACHE_HOME",
+    "USERPROFILE",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "ALLUSERSPROFILE",
+)
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 

@@ -64,10 +64,13 @@ def load(context: Any, settings: "Settings") -> tuple[Source, ...]:
     if values["prefer_system"]:
         from . import _system
 
+        broken: tuple[Source, ...] = ()
         for path, is_bundle in _system.places():
             (source,) = _load(context, [Chosen("system", path, is_bundle)], values)
             if source.certificates != 0:
-                return (source,)
+                return (*broken, source)
+            broken += (source,) if is_bundle else ()  # a directory without certificates is nothing to speak of
+        return broken + _load(context, list(chosen(values)), values)
     return _load(context, list(chosen(values)), values)
 
 
@@ -142,6 +145,8 @@ def bundle(kind: str, path: str) -> Found:
     try:
         data, problem = _files.read(path, _places.LARGEST_BUNDLE)
     except (OSError, ValueError) as error:
+        if kind == "system":
+            raise  # it is there, and may hold what was chosen
         _reraise_if_it_may_pass(error)
         return Found(kind, path, problem=f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")
     if problem:
@@ -166,7 +171,7 @@ def load_one(context: Any, found: Found) -> Source:
 
 
 def load_all(context: Any, founds: list[Found]) -> tuple[Source, ...]:
-    """Load sources into `context` at one go, so that a fault of the moment leaves none of them in it.
+    """Load sources into `context` at one go, so that a fault of the moment leaves none of them in it, or without memory a part.
 
     Raises the audit event ``fallback_roots.load`` (path or kind of the source, number of certificates in it) for each before.
     """

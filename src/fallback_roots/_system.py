@@ -39,8 +39,14 @@ DIRECTORIES = (
 
 
 def places() -> "Iterator[tuple[str, bool]]":
-    """Every place that is there, and whether it is of a bundle; those of bundles first, and broken ones, too."""
+    """Every place that is there, and whether it is of a bundle; those of bundles first, and broken ones, too.
+
+    Raises OSError where it cannot be known whether one is there.
+    """
     for known, is_bundle in ((BUNDLES, True), (DIRECTORIES, False)):
         for path, _ in known:
-            if os.path.exists(path):
-                yield path, is_bundle
+            try:
+                os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            yield path, is_bundle

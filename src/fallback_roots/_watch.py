@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from .auto import Finder
 
 DOORS = ("load_default_certs", "create_default_context")
+ALIAS = "_create_default_https_context"  # urllib's; programs ask whether it is ssl.create_default_context (PEP 476)
 LOADS = ("function", "compiled_function", "StandIn", "Wrapper")  # in Python, compiled by Nuitka, ours
 BUILT_IN: "Any" = type(str.join)  # a method written in C
 LOCKS: "list[dict[str, Any]]" = []  # of the hooks, where eventlet.monkey_patch() looks for those that it must replace
 # What OpenSSL's environment follows, whatever somebody puts in its place; `watch` makes it the one that was there at the start.
 ENVIRON = os.environ
+LOOKS: "tuple[Any, ...]" = (os.stat, os.scandir)  # likewise; in a tuple, since pyfakefs replaces what modules have by name
 
 
 def _ask_the_others(
@@ -148,6 +150,7 @@ class Hook:
     __slots__ = (
         "__weakref__",
         "_locks",
+        "_sites",
         "half_imported",
         "healthy",
         "loading",
@@ -157,13 +160,12 @@ class Hook:
         "reader",
         "said",
         "settings",
-        "sites",
         "verdict",
     )
 
     def __init__(self) -> None:
         self.off = False  # after uninstall(): whoever still holds a stand-in or a wrapper gets the original's behaviour
-        self.sites: list[Site] = []  # one; one more for each importlib.reload(ssl)
+        self._sites: list[ref[Site]] = []  # weakly: what stands in an ssl that nobody has any more would keep it
         self.verdict: Verdict | int | None = None  # on the last default load; a number: so many certificates were found
         self.healthy: tuple[Any, int] | None = None  # the state of a file that gave certificates, and how many
         self.said: dict[str, object] = {}  # what has been recorded: once for each process and reason
@@ -188,6 +190,15 @@ class Hook:
                     hook._after_fork()
 
             os.register_at_fork(after_in_child=after_fork)
+
+    @property
+    def sites(self) -> "list[Site]":
+        """One, and one more for each ``importlib.reload(ssl)``, as long as somebody has what was there before."""
+        return [site for held in self._sites if (site := held()) is not None]
+
+    def add(self, site: "Site") -> None:
+        """Know of one more."""
+        self._sites = list(map(ref, [*self.sites, site]))
 
     @property
     def lock(self) -> "Any":
@@ -222,7 +233,7 @@ class Site:
     class or the module.
     """
 
-    __slots__ = ("hook", "is_standard", "module", "originals", "owner", "placed")
+    __slots__ = ("__weakref__", "hook", "is_standard", "module", "originals", "owner", "placed")
 
     def __init__(self, hook: Hook, module: "ModuleType", owner: "type[Any]") -> None:
         self.hook = hook
@@ -239,8 +250,12 @@ class Site:
         return self.owner if name == "load_default_certs" else self.module
 
     def place(self, name: str, thing: "Any") -> None:
-        """Put `thing` where attribute `name` is looked up."""
-        setattr(self.holder(name), name, thing)
+        """Put `thing` where attribute `name` is looked up, and where ``ssl`` has the same under its other name."""
+        holder = self.holder(name)
+        before = vars(holder)[name]
+        setattr(holder, name, thing)
+        if name == "create_default_context" and vars(holder).get(ALIAS) is before:
+            setattr(holder, ALIAS, thing)
         self.placed[name] = thing
 
     def load_default_certs(self, wrapped: "Any", instance: "Any", args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Any":
@@ -472,11 +487,11 @@ def by_name(thing: "Any", site: Site, name: str) -> "Any":
 
 def watch(module: "ModuleType", finder: "Finder") -> None:
     """Put stand-ins into `module` if it is made of this interpreter's own ``_ssl``; a second time changes nothing."""
-    global ENVIRON
+    global ENVIRON, LOOKS
     owner = owner_of_the_load(getattr(module, "SSLContext", None))
     if owner is None:
         return
-    ENVIRON = finder.environ
+    ENVIRON, LOOKS = finder.environ, finder.looks
     hook = finder.hook
     if hook is None:
         hook = finder.hook = Hook()
@@ -484,7 +499,7 @@ def watch(module: "ModuleType", finder: "Finder") -> None:
         if site.module is module and site.owner is owner:
             return
     site = Site(hook, module, owner)
-    hook.sites.append(site)
+    hook.add(site)
     for name in DOORS:
         site.place(name, StandIn(site, name, site.originals[name]))
 

@@ -52,12 +52,17 @@ class Finder:
     It stays after the import, for ``importlib.reload`` and for a second import after ``del sys.modules["ssl"]``.
     """
 
-    __slots__ = ("asking", "environ", "hook")
+    __slots__ = ("asking", "environ", "hook", "looks")
 
     def __init__(self) -> None:
-        self.environ = os.environ  # which somebody may replace for a while, and ssl be imported then
+        # What somebody may replace for a while (a test), and ssl be imported then.
+        self.environ = os.environ
+        self.looks = os.stat, os.scandir
         self.hook: Hook | None = None
         self.asking: set[int] = set()  # the threads that are inside `_watch.find_spec`
+
+    def __deepcopy__(self, memo: object) -> "Finder":  # of sys.meta_path
+        return self
 
     def find_spec(
         self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
