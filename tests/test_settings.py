@@ -941,7 +941,7 @@ print(json.dumps([settings.values["cafile"], settings.problems]))
         ("empty", "HOME"),
         *(
             (json.dumps({name: "/elsewhere"}), name)
-            for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "USERPROFILE", "LOCALAPPDATA")
+            for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA")
         ),
         *((json.dumps({name: "/elsewhere"}), name) for name in ("PROGRAMDATA", "ALLUSERSPROFILE")),
         ("{}", None),
