@@ -1,6 +1,7 @@
 """What the tests share: a minimal, explicit environment for every subprocess, and nothing of the machine's."""
 
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -101,3 +102,12 @@ def new_ca(name: str, path: Path) -> tuple[trustme.CA, str]:
         found = subject_hash(path)
         if found.islower():
             return ca, found
+
+
+def without_cas() -> list[str]:
+    """A prefix for a command: in a mount namespace of its own, on a machine that has no CA certificates."""
+    paths = ssl.get_default_verify_paths()
+    hidden = {Path(place).resolve() for place in (paths.openssl_capath, Path(paths.openssl_cafile).parent)}
+    mounts = [f"mount -t tmpfs none '{place}'" for place in sorted(hidden) if place.is_dir()]
+    script = "; ".join([*mounts, 'exec "$@"'])
+    return ["unshare", "-m", "--propagation", "private", "bash", "-ec", script, "_"]

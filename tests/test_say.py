@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import os
-import ssl
 import sys
 import types
 import unittest.mock
@@ -15,7 +14,7 @@ from typing import Any
 import certifi
 import pytest
 from conftest import needs_root
-from support import NO_CAS, NOWHERE, certifi_roots, environment, python
+from support import NO_CAS, NOWHERE, certifi_roots, environment, python, without_cas
 
 from fallback_roots import _say
 
@@ -466,15 +465,6 @@ def test_a_warning_names_the_variables(tmp_path: Path) -> None:
     assert done.stdout.split() == [str(certifi_roots())] * len(worlds)
     head = f"{FOUND_NOTHING}loaded {certifi_roots()} roots from certifi ({certifi.__file__}); "
     assert done.stderr.splitlines() == [head + "; ".join(told) for told in worlds.values()]
-
-
-def without_cas() -> list[str]:
-    """A prefix for a command: in a mount namespace of its own, on a machine that has no CA certificates."""
-    paths = ssl.get_default_verify_paths()
-    hidden = {Path(place).resolve() for place in (paths.openssl_capath, Path(paths.openssl_cafile).parent)}
-    mounts = [f"mount -t tmpfs none '{place}'" for place in sorted(hidden) if place.is_dir()]
-    script = "; ".join([*mounts, 'exec "$@"'])
-    return ["unshare", "-m", "--propagation", "private", "bash", "-ec", script, "_"]
 
 
 @needs_root
