@@ -419,6 +419,7 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/json.md": {name: schema(name) for name in ("doctor", "check", "config")},
     "docs/bundles.md": {"bundles": bundles, "directories": directories},
     "docs/api.md": {"functions": functions},
+    "CONTRIBUTING.md": {"modules": modules},
 }
 
 

@@ -25,6 +25,7 @@ DIST = f"fallback_roots-{fallback_roots.__version__}"
 TREE = (
     ".gitignore",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "SECURITY.md",
