@@ -81,8 +81,8 @@ def keys() -> str:
         meaning = in_code(meaning, [*VARIABLES, "lazy"])
         for plain, link in LINKS.items():
             meaning = meaning.replace(plain, link)
-        rows.append((code(name), code(_settings.PREFIX + name.upper()), TYPES[key.type], said, meaning))
-    return table(("key", "variable", "type", "default", "meaning"), rows)
+        rows.append((code(name), TYPES[key.type], said, meaning, code(_settings.PREFIX + name.upper())))
+    return table(("key", "type", "default", "meaning", "variable"), rows)
 
 
 class AtHome(NamedTuple):
