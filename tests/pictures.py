@@ -5,8 +5,6 @@ own; what stands outside, lines and their "no", is of a grey that shows on white
 ``test_pictures.py`` holds the files to this, and the codes in them to those of the package.
 """
 
-import inspect
-import re
 from collections.abc import Callable, Iterable
 from html import escape
 from typing import NamedTuple
@@ -14,7 +12,7 @@ from typing import NamedTuple
 import reference
 from support import ROOT
 
-from fallback_roots import _fallback, _watch
+from fallback_roots import _watch
 
 DOCS = ROOT / "docs"
 WIDTH, GAP, PAD, LINE, SIZE = 400, 22, 9, 17, 13
@@ -155,32 +153,6 @@ def road() -> str:
 
 # ---------------------------------------------------------------- the decision
 
-# For each code of `Verdict` the question that a yes answers with it, in the order in which `judge` asks.
-QUESTIONS = {
-    "purpose": "Was it for anything but Purpose.SERVER_AUTH?",
-    "server": "Is the context a server's (PROTOCOL_TLS_SERVER)?",
-    "foreign": "Is the context, or its load, not the standard library's own?",
-    "environment": "Did SSL_CERT_FILE or SSL_CERT_DIR change while it ran?",
-    "certificates": "Did the context hold what a default load finds already?",
-    "directory": "May a certificate directory yield one when OpenSSL verifies?",
-    "device": "Is a place neither a file nor a directory (/dev/null)?",
-    "file": "Does the certificate file yield one now?",
-}
-OUTCOMES = {
-    "disabled": "do they switch it off",
-    "fault": "can they not be known, or is it a fault of the moment",
-    "honored": "do they have honor_ssl_env, and is a variable set",
-    "none": "is certifi = false, and no other source set",
-    "broken": "did no chosen source give a certificate",
-    "loaded": "the chosen roots are in the context",
-}
-
-
-def outcome_codes() -> set[str]:
-    """The codes of `Outcome`, from what it says of itself."""
-    text = (inspect.getdoc(_fallback.Outcome) or "").partition("`code`:")[2].partition("`sources`")[0]
-    return set(re.findall(r"``(\w+)``", re.sub(r"\([^)]*\)", "", text)))
-
 
 def decision() -> str:
     """How it is decided whether a default load gets the fallback."""
@@ -188,13 +160,15 @@ def decision() -> str:
         whole(BROWN, "A default load has returned", "load_default_certs(), or create_default_context()."),
         asked("Did it add a certificate?", "yes: untouched", colour=GREEN),
         asked("Did the caller name roots (cafile, capath, cadata)?", "yes: untouched"),
-        *(asked(question, code, "untouched") for code, question in QUESTIONS.items()),
+        *(asked(question, code, "untouched") for code, question in reference.QUESTIONS.items()),
         whole(GREEN, "empty", "The default load found nothing. Now the settings are asked."),
-        *(asked(f"{text[0].upper()}{text[1:]}?", code, "no roots") for code, text in OUTCOMES.items() if code != "loaded"),
-        whole(GREEN, "loaded", f"{OUTCOMES['loaded'].capitalize()}."),
+        *(
+            asked(f"{text[0].upper()}{text[1:]}?", code, "no roots")
+            for code, text in reference.OUTCOMES.items()
+            if code != "loaded"
+        ),
+        whole(GREEN, "loaded", f"{reference.OUTCOMES['loaded'].capitalize()}."),
     ]
-    assert [*QUESTIONS, "empty"] == [*(code for code in reference.verdict_codes() if code != "empty"), "empty"]
-    assert set(OUTCOMES) == outcome_codes()
     return drawing(
         rows,
         "How a default load is judged",

@@ -55,6 +55,7 @@ TYPES = {"path": "path", "bool": "boolean"}
 # A link, where the code's own words have none.
 LINKS = {"a hashed directory of the same roots": "[a hashed directory of the same roots](lazy.md)"}
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+WORDS = (*VARIABLES, "/dev/null", "PROTOCOL_TLS_SERVER", "Purpose.SERVER_AUTH", "certifi = false", "honor_ssl_env")
 HOMES = {
     "HOME": "`~`, the user's file and the cache, on Linux, other Unix and macOS",
     "XDG_CONFIG_HOME": "the user's file",
@@ -375,6 +376,54 @@ def verdict_codes() -> tuple[str, ...]:
     return tuple(documented)
 
 
+# For each code of `Verdict` the question that a yes answers with it, in the order in which `judge` asks.
+QUESTIONS = {
+    "purpose": "Was it for anything but Purpose.SERVER_AUTH?",
+    "server": "Is the context a server's (PROTOCOL_TLS_SERVER)?",
+    "foreign": "Is the context, or its load, not the standard library's own?",
+    "environment": "Did SSL_CERT_FILE or SSL_CERT_DIR change while it ran?",
+    "certificates": "Did the context hold what a default load finds already?",
+    "directory": "May a certificate directory yield one when OpenSSL verifies?",
+    "device": "Is a place neither a file nor a directory (/dev/null)?",
+    "file": "Does the certificate file yield one now?",
+}
+# Likewise of `Outcome`, asked of the settings; but `loaded` is what is left.
+OUTCOMES = {
+    "disabled": "do they switch it off",
+    "fault": "can they not be known, or is it a fault of the moment",
+    "honored": "do they have honor_ssl_env, and is a variable set",
+    "none": "is certifi = false, and no other source set",
+    "broken": "did no chosen source give a certificate",
+    "loaded": "the chosen roots are in the context",
+}
+STATES = {
+    "absent": "nothing has armed this interpreter",
+    "disabled": "`FALLBACK_ROOTS_DISABLE` says off",
+    "armed": "it waits for `ssl`",
+    "watching": "stand-ins are in `ssl`",
+    "patched": "wrapt's wrappers are",
+}
+
+
+def told_codes(kind: type, field: str) -> set[str]:
+    """The codes that a class says its `field` may have; without what stands in brackets."""
+    text = (inspect.getdoc(kind) or "").partition(f"`{field}`:")[2].partition("`: ")[0]
+    return set(re.findall(r"``(\w+)``", re.sub(r"\([^)]*\)", "", text)))
+
+
+def codes() -> str:
+    """The codes of a status, of a verdict and of an outcome."""
+    assert list(QUESTIONS) == [name for name in verdict_codes() if name != "empty"]
+    assert set(OUTCOMES) == told_codes(_fallback.Outcome, "code")
+    assert set(STATES) == told_codes(_fallback.Status, "state")
+    rows = [("`status().state`", code(name), meaning) for name, meaning in STATES.items()]
+    verdicts = {**QUESTIONS, "empty": "None of these: the settings are asked."}
+    rows += [("`status().verdict.code`", code(name), in_code(meaning, WORDS)) for name, meaning in verdicts.items()]
+    outcomes = {name: f"{text[0].upper()}{text[1:]}{'.' if name == 'loaded' else '?'}" for name, text in OUTCOMES.items()}
+    rows += [("`status().outcome.code`", code(name), in_code(text, WORDS)) for name, text in outcomes.items()]
+    return table(("where", "code", "when"), rows)
+
+
 def first_sentence(thing: object) -> str:
     text = " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
     return re.sub(r"``", "`", re.split(r"(?<=\.) (?=[A-Z`])", text)[0])
@@ -418,7 +467,7 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/records.md": {"records": records},
     "docs/json.md": {name: schema(name) for name in ("doctor", "check", "config")},
     "docs/bundles.md": {"bundles": bundles, "directories": directories},
-    "docs/api.md": {"functions": functions},
+    "docs/api.md": {"functions": functions, "codes": codes},
     "CONTRIBUTING.md": {"modules": modules},
 }
 

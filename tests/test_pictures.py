@@ -31,7 +31,7 @@ def test_the_decision_names_every_verdict() -> None:
     shown = texts("decision.svg")
     codes = reference.verdict_codes()
     assert len(codes) >= 9
-    for code in (*codes, *pictures.outcome_codes()):
+    for code in (*codes, *reference.OUTCOMES):
         assert shown.count(code) == 1, code
 
 
