@@ -1,0 +1,192 @@
+"""Every code block of the documentation is run as it stands, in a container, or says what runs it, or why nothing can.
+
+A comment in the line before a block is its mark:
+
+- ``<!-- run by: test_file.py::test_name -->``: that test reads this block and runs it, or does the same;
+- ``<!-- not run: REASON -->``;
+- ``<!-- said by: COMMAND -->``: the block is what COMMAND says, perhaps among other things.
+
+A block without a mark is run, all of a page in their order and in one shell: a ``console`` block line by line, with what it
+shows compared; a ``toml`` block as a config file, ``python`` as a program. ``dockerfile`` and ``yaml`` blocks are run each by
+itself. A page with ``<!-- container: bare -->`` begins where this package is not installed.
+
+In what is shown, a line ``...`` stands for any lines, and ``…`` for any characters; Python's version, dates and line numbers
+of C are any; 117 is the number of certifi's roots, and 118 one more.
+"""
+
+import fcntl
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from container import Container
+from support import ROOT
+
+PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
+FENCE = re.compile(
+    r"^(?:<!-- (?P<mark>[^\n]*) -->\n)?(?P<indent> *)```(?P<language>\S*)\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+MARK = re.compile(r"(?:run by: (?P<test>test_\w+\.py::test_\w+)|not run: (?P<reason>\S.*)|said by: (?P<command>\S.*))\Z")
+BARE = "<!-- container: bare -->\n"
+RUN = ("console", "toml", "python", "dockerfile", "yaml")
+
+slim = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="a container is made of namespaces and an overlay, which need root"
+)
+
+
+class Block(NamedTuple):
+    """A code block: its page and line, its language, the mark before it, and what is in it."""
+
+    page: Path
+    line: int
+    language: str
+    mark: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+    def of_mark(self, what: str) -> str:
+        """What the mark says of `what`, or nothing."""
+        found = MARK.match(self.mark)
+        return (found[what] or "") if found else ""
+
+
+def blocks(page: Path) -> list[Block]:
+    """The code blocks of `page`; what Sphinx reads as a directive is none."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for fence in FENCE.finditer(text):
+        line = text.count("\n", 0, fence.start("language")) + 1
+        inside = re.sub(rf"^{fence['indent']}", "", fence["text"], flags=re.MULTILINE)
+        if not fence["language"].startswith("{"):
+            found.append(Block(page, line, fence["language"], fence["mark"] or "", inside))
+    return found
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+UNMARKED = [block for block in BLOCKS if not block.mark]
+
+
+# ---------------------------------------------------------------- marks
+
+
+def test_no_block_is_overlooked() -> None:
+    """Every fence is one that is understood here: three backticks, closed, and no tildes or colons."""
+    for page in PAGES:
+        lines = page.read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if re.match(r"\s*(~~~|:::|````)", line)] == []
+        fences = [line for line in lines if line.lstrip().startswith("```")]
+        directives = [line for line in fences if line.lstrip().startswith("```{")]
+        assert len(fences) == 2 * len(blocks(page)) + 2 * len(directives), page.name
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_each_block_is_run_or_says_why_not(block: Block) -> None:
+    """A block has a language that can be run here, or a mark."""
+    if block.mark:
+        assert MARK.match(block.mark), block.mark
+    else:
+        assert block.language in RUN, f"neither run nor marked: {block.text}"
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.of_mark("test")], ids=str)
+def test_the_test_of_a_mark_is_there(block: Block) -> None:
+    """A mark names a test that there is."""
+    file, _, name = block.of_mark("test").partition("::")
+    assert re.search(rf"^def {name}\(", (ROOT / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+# ---------------------------------------------------------------- what is run in a container
+
+
+class Step(NamedTuple):
+    """Some lines for the shell; what they are to say, or None for anything, and whether they may fail."""
+
+    block: Block
+    command: str
+    said: "str | None"
+
+    def holds(self, said: str, status: int, roots: int) -> bool:
+        if self.block.of_mark("command"):
+            return re.search(pattern(self.block.text, roots).rstrip("\n"), said, re.DOTALL) is not None
+        if self.said is None:
+            return status == 0
+        return re.fullmatch(pattern(self.said, roots), said, re.DOTALL) is not None
+
+
+# What is shown, and what may be said there.
+VARIES = {
+    r"^\.\.\.\n": r"(?:[^\n]*\n)*?",
+    "…": r"[^\n]*?",
+    r"\b11[78]\b": None,
+    r"_ssl\.c:\d+": r"_ssl\.c:\d+",
+    r"\b[Pp]ython ?3\.\d+(?:\.\d+)?": r"[Pp]ython ?3\.\d+(?:\.\d+)?",
+    r"\b20\d\d-\d\d-\d\d(?:T[\d:]+Z)?": r"\d{4}-\d\d-\d\d(?:T[\d:]+Z)?",
+}
+
+
+def pattern(shown: str, roots: int) -> str:
+    """A regular expression for what is `shown`."""
+    token = re.compile("|".join(f"({each})" for each in VARIES), re.MULTILINE)
+    found, end = "", 0
+    for match in token.finditer(shown):
+        assert match.lastindex is not None
+        may_be = list(VARIES.values())[match.lastindex - 1] or str(roots + int(match[0]) - 117)
+        found, end = found + re.escape(shown[end : match.start()]) + may_be, match.end()
+    return found + re.escape(shown[end:])
+
+
+def steps(block: Block) -> Iterator[Step]:
+    """What the shell is to do of a block."""
+    if block.of_mark("command"):
+        yield Step(block, block.of_mark("command"), None)
+    elif block.mark or block.language in ("dockerfile", "yaml"):
+        return
+    elif block.language == "toml":
+        file = f"/tmp/config-{block.line}.toml"  # noqa: S108  # the container's
+        yield Step(block, f"cat > {file} <<'END OF FILE'\n{block.text}END OF FILE\nfallback-roots config check {file}", None)
+    elif block.language == "python":
+        yield Step(block, f"python - <<'END OF FILE'\n{block.text}END OF FILE", None)
+    else:
+        for typed, shown in re.findall(r"^\$ (.*\n(?:^> ?.*\n)*)((?:^(?!\$ ).*\n)*)", block.text, re.MULTILINE):
+            yield Step(block, re.sub("^> ?", "", typed, flags=re.MULTILINE).rstrip("\n"), shown or None)
+
+
+@pytest.fixture(scope="session")
+def container(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Container:
+    """One for all workers of a test run."""
+    directory = tmp_path_factory.getbasetemp()
+    directory = (directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory) / "container"
+    with (directory.parent / "container.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "roots").exists():
+            directory.mkdir()
+            (directory / "roots").write_text(str(Container.make(directory, wheel).roots))
+        return Container(directory, int((directory / "roots").read_text()))
+
+
+PAGES_TO_RUN = [page for page in PAGES if any(step for block in blocks(page) for step in steps(block))]
+
+
+@slim
+@pytest.mark.parametrize("page", PAGES_TO_RUN, ids=lambda page: page.name)
+def test_what_a_page_shows(page: Path, container: Container) -> None:
+    """Each command of the page does what the page shows."""
+    todo = [step for block in blocks(page) for step in steps(block)]
+    script = "".join(f"{{\n{step.command}\n}} 2>&1\nprintf '\\1%s\\1' $?\n" for step in todo)
+    done = container.run(script, start="bare" if BARE in page.read_text(encoding="utf-8") else "ours")
+    results = done.stdout.split("\1")
+    assert len(results) == 2 * len(todo) + 1, done.stdout
+    wrong = [
+        f"{step.block}: $ {step.command}\n{said}(exit status {status})"
+        for step, said, status in zip(todo, results[::2], results[1::2], strict=False)
+        if not step.holds(said, int(status), container.roots)
+    ]
+    assert wrong == [], "\n\n".join(wrong)
