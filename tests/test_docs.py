@@ -15,8 +15,10 @@ of C are any; 117 is the number of certifi's roots, and 118 one more.
 """
 
 import fcntl
+import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,6 +129,7 @@ VARIES = {
     "…": r"[^\n]*?",
     r"\b11[78]\b": None,
     r"_ssl\.c:\d+": r"_ssl\.c:\d+",
+    "/usr/lib/ssl(?=/)": r"/[^ :]*",
     r"\b[Pp]ython ?3\.\d+(?:\.\d+)?": r"[Pp]ython ?3\.\d+(?:\.\d+)?",
     r"\b20\d\d-\d\d-\d\d(?:T[\d:]+Z)?": r"\d{4}-\d\d-\d\d(?:T[\d:]+Z)?",
 }
@@ -190,3 +193,88 @@ def test_what_a_page_shows(page: Path, container: Container) -> None:
         if not step.holds(said, int(status), container.roots)
     ]
     assert wrong == [], "\n\n".join(wrong)
+
+
+# ---------------------------------------------------------------- what is run by other machines than a shell
+
+APP = 'import urllib.request\n\nprint(urllib.request.urlopen("https://example.org", timeout=30).status)\n'
+NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent"
+
+
+def stages(text: str) -> "list[list[tuple[str, str]]]":
+    """The stages of a Dockerfile: each instruction with its arguments."""
+    found: list[list[tuple[str, str]]] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        name, _, rest = line.strip().partition(" ")
+        if name == "FROM":
+            found.append([])
+        if name and not name.startswith("#"):
+            found[-1].append((name, rest.strip()))
+    return found
+
+
+def shell(stage: "list[tuple[str, str]]", directory: Path, line: int) -> str:
+    """What a build does in a stage, and then a container that is made of it, also with a read-only file system."""
+    script, user = "set -e\nPATH=/usr/local/bin:/usr/bin:/bin\n", ""
+    for name, rest in stage:
+        if name == "RUN":
+            script += f"{user} sh -ec {shlex.quote(rest)}\n"
+        elif name == "ENV":
+            script += f"export {rest}\n"
+        elif name == "USER":
+            assert rest == "65534:65534"
+            user = NOBODY
+        elif name == "COPY":
+            *options, source, target = rest.split()
+            source = f"{directory}/{options[0].replace('--from=', f'stage-{line}-')}{source}/." if options else source
+            script += (
+                f"mkdir -p {target if options or target.endswith('/') else Path(target).parent}\ncp -a {source} {target}\n"
+            )
+        elif name == "CMD":
+            command = shlex.join(json.loads(rest))
+            script += f"{user} {command}\nmount -o remount,ro /\n! touch /app/file 2>/dev/null\n{user} {command}\n"
+        else:
+            assert name == "FROM"
+    return script
+
+
+FILES = [block for block in UNMARKED if block.language == "dockerfile"]
+
+
+@slim
+@pytest.mark.parametrize("block", [block for block in FILES if block.text.startswith("FROM ")], ids=str)
+def test_a_dockerfile(block: Block, container: Container) -> None:
+    """An image of these instructions can be built where there are no CA certificates, and its program verifies.
+
+    The instructions are done one after the other, each stage in a container of its own, in place of both images.
+    A venv is there already, since it takes seconds to make one; nothing is in it.
+    """
+    if "-m pip" in block.text and container.run("/usr/local/bin/python -m pip --version").returncode:
+        pytest.skip("this Python has no pip of its own, as an image's has")
+    for stage in stages(block.text):
+        name = stage[0][1].partition(" AS ")[2]
+        script = f"cat > app.py <<'END OF FILE'\n{APP}END OF FILE\n" + shell(stage, container.directory, block.line)
+        done = container.run(script, start="bare", keep=f"stage-{block.line}-{name}" if name else "")
+        assert done.returncode == 0, done.stdout
+    assert done.stdout.endswith("200\n200\n"), done.stdout
+
+
+@slim
+def test_lines_for_a_dockerfile(container: Container) -> None:
+    """Lines that are to be added to a Dockerfile do what they should, one block after the other."""
+    lines = "".join(block.text for block in FILES if not block.text.startswith("FROM "))
+    script = shell(stages(f"FROM it\nENV PATH=/venv/bin:$PATH\n{lines}")[0], container.directory, 0)
+    done = container.run(script)
+    assert "intranet.example.com:443 is verified" in done.stdout, done.stdout
+
+
+@slim
+@pytest.mark.parametrize("block", [block for block in UNMARKED if block.language == "yaml"], ids=str)
+def test_a_ci_job(block: Block, container: Container) -> None:
+    """The commands of a job do what they should where there are no CA certificates."""
+    variables = dict(re.findall(r'^ +(FALLBACK_ROOTS_\w+): "?([^"\n]*)"?$', block.text, re.MULTILINE))
+    commands = re.findall(r"^ +- (?:run: )?((?!uses:).*)$", block.text, re.MULTILINE)
+    assert len(commands) == 3
+    script = f"set -e\ncat > app.py <<'END OF FILE'\n{APP}END OF FILE\n" + "\n".join(commands)
+    done = container.run(script, start="bare", **variables)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "200"), done.stdout
