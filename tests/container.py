@@ -140,6 +140,7 @@ class Container:
             "PATH": "/venv/bin:/usr/local/bin:/usr/bin:/bin",
             "HOME": "/root",
             "LC_ALL": "C.UTF-8",
+            "PIP_CONFIG_FILE": "/dev/null",  # nothing of the machine's
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": "/wheels",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",

@@ -4,11 +4,13 @@ A comment in the line before a block is its mark:
 
 - ``<!-- run by: test_file.py::test_name -->``: that test reads this block and runs it, or does the same;
 - ``<!-- not run: REASON -->``;
-- ``<!-- said by: COMMAND -->``: the block is what COMMAND says, perhaps among other things.
+- ``<!-- said by: COMMAND -->``: the block is what COMMAND says, perhaps among other things; ``said by 3.13``: on Python 3.13
+  and newer.
 
 A block without a mark is run, all of a page in their order and in one shell: a ``console`` block line by line, with what it
 shows compared; a ``toml`` block as a config file, ``python`` as a program. ``dockerfile`` and ``yaml`` blocks are run each by
-itself. A page with ``<!-- container: bare -->`` begins where this package is not installed.
+itself. A page with ``<!-- container: bare -->`` begins where this package is not installed, and one with ``healthy`` in the
+place of ``bare`` where OpenSSL finds certificates.
 
 In what is shown, a line ``...`` stands for any lines, and ``…`` for any characters; Python's version, dates and line numbers
 of C are any; 117 is the number of certifi's roots, and 118 one more.
@@ -33,8 +35,24 @@ FENCE = re.compile(
     r"^(?:<!-- (?P<mark>[^\n]*) -->\n)?(?P<indent> *)```(?P<language>\S*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
-MARK = re.compile(r"(?:run by: (?P<test>test_\w+\.py::test_\w+)|not run: (?P<reason>\S.*)|said by: (?P<command>\S.*))\Z")
-BARE = "<!-- container: bare -->\n"
+MARK = re.compile(
+    r"(?:run by: (?P<test>test_\w+\.py::test_\w+)|not run: (?P<reason>\S.*)|said by(?P<since> 3\.13)?: (?P<command>\S.*))\Z"
+)
+# How a page's container may be: as it is, without this package, or with certificates where OpenSSL looks.
+KINDS = {
+    "slim": ("ours", ""),
+    "bare": ("bare", ""),
+    "healthy": (
+        "ours",
+        """
+file=$(python -c 'import ssl; print(ssl.get_default_verify_paths().openssl_cafile)')
+mkdir -p $(dirname $file)
+cp /venv/lib/python*/site-packages/certifi/cacert.pem $file
+""",
+    ),
+}
+KIND = re.compile(r"^<!-- container: (\w+) -->$", re.MULTILINE)
+COUNT = "cat /venv/lib/*/site-packages/certifi/cacert.pem 2>/dev/null | grep -c BEGIN\n"
 RUN = ("console", "toml", "python", "dockerfile", "yaml")
 
 slim = pytest.mark.skipif(
@@ -117,7 +135,7 @@ class Step(NamedTuple):
 
     def holds(self, said: str, status: int, roots: int) -> bool:
         if self.block.of_mark("command"):
-            return re.search(pattern(self.block.text, roots).rstrip("\n"), said, re.DOTALL) is not None
+            return re.search(pattern(self.block.text.rstrip("\n"), roots), said, re.DOTALL) is not None
         if self.said is None:
             return status == 0
         return re.fullmatch(pattern(self.said, roots), said, re.DOTALL) is not None
@@ -148,6 +166,8 @@ def pattern(shown: str, roots: int) -> str:
 
 def steps(block: Block) -> Iterator[Step]:
     """What the shell is to do of a block."""
+    if block.of_mark("since") and sys.version_info < (3, 13):
+        return
     if block.of_mark("command"):
         yield Step(block, block.of_mark("command"), None)
     elif block.mark or block.language in ("dockerfile", "yaml"):
@@ -183,14 +203,19 @@ PAGES_TO_RUN = [page for page in PAGES if any(step for block in blocks(page) for
 def test_what_a_page_shows(page: Path, container: Container) -> None:
     """Each command of the page does what the page shows."""
     todo = [step for block in blocks(page) for step in steps(block)]
+    kind = KIND.search(page.read_text(encoding="utf-8"))
+    start, prepare = KINDS[kind[1] if kind else "slim"]
     script = "".join(f"{{\n{step.command}\n}} 2>&1\nprintf '\\1%s\\1' $?\n" for step in todo)
-    done = container.run(script, start="bare" if BARE in page.read_text(encoding="utf-8") else "ours")
-    results = done.stdout.split("\1")
+    done = container.run(f"{COUNT}{prepare}{script}", start=start)
+    counted, _, rest = done.stdout.partition("\n")
+    # Counted there, too: some machines add a CA of their own to every bundle on the disk.
+    roots = int(counted) or container.roots
+    results = rest.split("\1")
     assert len(results) == 2 * len(todo) + 1, done.stdout
     wrong = [
         f"{step.block}: $ {step.command}\n{said}(exit status {status})"
         for step, said, status in zip(todo, results[::2], results[1::2], strict=False)
-        if not step.holds(said, int(status), container.roots)
+        if not step.holds(said, int(status), roots)
     ]
     assert wrong == [], "\n\n".join(wrong)
 
@@ -278,3 +303,82 @@ def test_a_ci_job(block: Block, container: Container) -> None:
     script = f"set -e\ncat > app.py <<'END OF FILE'\n{APP}END OF FILE\n" + "\n".join(commands)
     done = container.run(script, start="bare", **variables)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "200"), done.stdout
+
+
+# ---------------------------------------------------------------- troubleshooting
+
+TROUBLE = ROOT / "docs" / "troubleshooting.md"
+SECTIONS = re.findall(r"^### ([^\n]*)\n(.*?)(?=^#|\Z)", TROUBLE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("heading", "section"), SECTIONS, ids=[heading for heading, _ in SECTIONS])
+def test_an_errors_heading_is_what_people_see(heading: str, section: str) -> None:
+    """What is in a heading is in a block below, which its mark has somebody say; or the table's words are in the sources."""
+    if heading == "Rare ones":
+        sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+        words = re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE)
+        assert len(words) > 4
+        assert [each for each in words if each not in sources.replace("{PREFIX}", "FALLBACK_ROOTS_")] == []
+    else:
+        shown = "".join(fence["text"] for fence in FENCE.finditer(section) if MARK.match(fence["mark"] or ""))
+        assert [word for word in heading.split() if word not in shown and word != "in"] == []
+
+
+def test_words_that_were_seen() -> None:
+    """What requests says is what it was seen to say when all clients were tried."""
+    mark = "run by: test_docs.py::test_words_that_were_seen"
+    (block,) = [block for block in BLOCKS if block.mark == mark]
+    assert f"`{block.text.strip()}`" in (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- links, and the index
+
+OURS = "https://github.com/fallback-roots/fallback-roots/blob/main/"
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as code hosts and MyST make them."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    plain = (re.sub(r"\[(.*?)\]\(.*?\)", r"\1", heading).lower() for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
+
+
+LINKS = [(page, link) for page in PAGES for link in re.findall(r"\]\(\s*([^)\s]+)\s*\)", prose(page))]
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{page.name} {link}" for page, link in LINKS])
+def test_a_link_leads_somewhere(page: Path, link: str) -> None:
+    """A link leads to a file of the repository, and to a heading there if it says so, or to another site."""
+    if link.startswith(OURS):
+        page, link = ROOT / "README.md", link.removeprefix(OURS)
+    if link.startswith("https://"):
+        return
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    assert target.is_file(), link
+    assert not anchor or anchor in anchors(target), link
+
+
+def test_the_index_has_each_page_of_each_kind_once() -> None:
+    """Each page is in the table of contents of one kind, and its line is below the heading of that kind."""
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    contents = re.findall(r"^```\{toctree\}\n:hidden:\n:caption: ([^\n]*)\n\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert [kind for kind, _ in contents] == re.findall("^## (.*)$", text, re.MULTILINE)
+    listed = [name for _, names in contents for name in names.split()]
+    assert sorted(listed) == sorted(page.stem for page in (ROOT / "docs").glob("*.md") if page.stem != "index")
+    for kind, names in contents:
+        section = text.partition(f"\n## {kind}\n")[2].partition("\n## ")[0].partition("\n```")[0]
+        assert set(re.findall(r"\]\(([\w-]+)\.md\)", section)) == set(names.split()), kind
+
+
+def test_the_readme_is_short() -> None:
+    """Somebody reads all of it; what is longer has a page."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 90
+    assert "(docs/tutorial.md)" in text
+    assert "(docs/troubleshooting.md)" in text
