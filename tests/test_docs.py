@@ -16,11 +16,11 @@ In what is shown, a line ``...`` stands for any lines, and ``…`` for any chara
 of C are any; 117 is the number of certifi's roots, and 118 one more.
 """
 
-import fcntl
 import json
 import os
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,6 +185,10 @@ def steps(block: Block) -> Iterator[Step]:
 @pytest.fixture(scope="session")
 def container(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Container:
     """One for all workers of a test run."""
+    import fcntl  # not on Windows
+
+    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], check=False).returncode:
+        pytest.skip("no namespaces can be made here")
     directory = tmp_path_factory.getbasetemp()
     directory = (directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory) / "container"
     with (directory.parent / "container.lock").open("w") as lock:
