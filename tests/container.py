@@ -7,8 +7,8 @@ on loopback, whose certificates are those of `HOSTS`. In it are
   ``/wheels`` in place of an index; the certifi among these has one root more: that of example.org;
 - ``/usr/local/bin/python`` and ``python3``, a Python without any packages, as in an image;
 - ``/etc/ssl/corp.pem`` and ``/work/corp.pem``, the root of intranet.example.com, which nobody else has;
-- in ``/work``, where scripts start, also ``requirements.txt``, which has the wheels' hashes, and ``app.py``, a program that
-  makes a default context;
+- in ``/work``, where scripts start, also ``requirements.txt``, which has the wheels' hashes, ``corp.toml``, settings,
+  ``DIR``, an empty directory, and ``app.py``, a program that makes a default context;
 - ``/usr/local/bin/fetch URL``, by Python's ``urllib``.
 """
 
@@ -76,7 +76,7 @@ BASE = """
 set -e
 rm -rf {places}
 for place in {parents}; do chmod o+x "$place"; done
-mkdir -p /etc/ssl /work /wheels
+mkdir -p /etc/ssl /work/DIR /wheels
 ln -sf {python} /usr/local/bin/python
 ln -sf {python} /usr/local/bin/python3
 cp {directory}/corp.pem /etc/ssl/
@@ -87,6 +87,7 @@ cp {directory}/wheels/* /wheels/
 cp {directory}/hosts /etc/hosts
 echo > /etc/resolv.conf  # nobody: no other name is found, and nobody waits for that
 cp {directory}/requirements.txt /work/
+echo 'cafile = "corp.pem"' >/work/corp.toml
 /usr/local/bin/python -m venv /venv
 """
 

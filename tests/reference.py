@@ -168,13 +168,17 @@ def argument(action: argparse.Action) -> tuple[str, str]:
     return ", ".join(map(code, names)), (action.help or "").partition(" (default: %")[0]
 
 
+# Who runs the example of a command, where `test_docs.py` does not.
+MARKS = {"demo": "<!-- run by: test_demo.py::test_it_is_a_success -->\n"}
+
+
 def command(name: str, what: _cli.Command, parser: argparse.ArgumentParser) -> str:
     """A command's section."""
     arguments = [action for action in parser._actions if action.dest not in ("help", "config_command", "cache_command")]
     parts = [
         f"{'###' if ' ' in name else '##'} {name}",
         f"{what.meaning[0].upper()}{what.meaning[1:]}.",
-        f"```sh\n{what.example}\n```",
+        f"{MARKS.get(name, '')}```sh\n{what.example}\n```",
     ]
     if arguments:
         parts.append(table(("argument", "meaning"), map(argument, arguments)))

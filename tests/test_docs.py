@@ -8,9 +8,9 @@ A comment in the line before a block is its mark:
   and newer.
 
 A block without a mark is run, all of a page in their order and in one shell: a ``console`` block line by line, with what it
-shows compared; a ``toml`` block as a config file, ``python`` as a program. ``dockerfile`` and ``yaml`` blocks are run each by
-itself. A page with ``<!-- container: bare -->`` begins where this package is not installed, and one with ``healthy`` in the
-place of ``bare`` where OpenSSL finds certificates.
+shows compared; an ``sh`` block where there are no settings; a ``toml`` block as a config file, ``python`` as a program.
+``dockerfile`` and ``yaml`` blocks are run each by itself. A page with ``<!-- container: bare -->`` begins where this package is
+not installed, and one with ``healthy`` in the place of ``bare`` where OpenSSL finds certificates.
 
 In what is shown, a line ``...`` stands for any lines, and ``…`` for any characters; Python's version, dates and line numbers
 of C are any; 117 is the number of certifi's roots, and 118 one more.
@@ -30,7 +30,9 @@ import pytest
 from container import Container
 from support import ROOT
 
-PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md")] + sorted(
+    (ROOT / "docs").glob("*.md")
+)
 FENCE = re.compile(
     r"^(?:<!-- (?P<mark>[^\n]*) -->\n)?(?P<indent> *)```(?P<language>\S*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
@@ -53,7 +55,7 @@ cp /venv/lib/python*/site-packages/certifi/cacert.pem $file
 }
 KIND = re.compile(r"^<!-- container: (\w+) -->$", re.MULTILINE)
 COUNT = "cat /venv/lib/*/site-packages/certifi/cacert.pem 2>/dev/null | grep -c BEGIN\n"
-RUN = ("console", "toml", "python", "dockerfile", "yaml")
+RUN = ("console", "sh", "toml", "python", "dockerfile", "yaml")
 
 slim = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="a container is made of namespaces and an overlay, which need root"
@@ -175,6 +177,8 @@ def steps(block: Block) -> Iterator[Step]:
     elif block.language == "toml":
         file = f"/tmp/config-{block.line}.toml"  # noqa: S108  # the container's
         yield Step(block, f"cat > {file} <<'END OF FILE'\n{block.text}END OF FILE\nfallback-roots config check {file}", None)
+    elif block.language == "sh":
+        yield Step(block, f"rm -rf ~/.config/fallback-roots\n{block.text}", None)
     elif block.language == "python":
         yield Step(block, f"python - <<'END OF FILE'\n{block.text}END OF FILE", None)
     else:
