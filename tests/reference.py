@@ -60,6 +60,7 @@ HOMES = {
     "HOME": "`~`, the user's file and the cache, on Linux, other Unix and macOS",
     "XDG_CONFIG_HOME": "the user's file",
     "XDG_CONFIG_DIRS": "the site files",
+    "XDG_CACHE_HOME": "the cache of `lazy`",
     "USERPROFILE": "`~` on Windows",
     "LOCALAPPDATA": "the user's file and the cache on Windows, where Windows itself cannot be asked",
     "PROGRAMDATA": "the site file on Windows, likewise",
@@ -123,7 +124,7 @@ def homes() -> str:
     """The variables of others that count."""
     assert tuple(HOMES) == _settings.HOMES
     ssl = [(name, "what Python's own default load looks at; [how it decides](how-it-decides.md)") for name in VARIABLES]
-    known = [*ssl, *HOMES.items(), ("XDG_CACHE_HOME", "the cache of `lazy`")]
+    known = [*ssl, *HOMES.items()]
     return table(("variable", "what it decides"), ((code(name), meaning) for name, meaning in known))
 
 

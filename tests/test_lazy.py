@@ -123,7 +123,8 @@ def test_what_the_system_keeps(world: World, cache: Path, monkeypatch: pytest.Mo
     """The first of the system's bundles that has certificates is given lazily, too."""
     hollow = world.write("hollow.pem", "# nothing\n")
     monkeypatch.setattr(_system, "BUNDLES", ((str(hollow), "x"), (str(world.file), "y")))
-    (source,) = load(cache, prefer_system=True, certifi=True)
+    broken, source = load(cache, prefer_system=True, certifi=True)
+    assert (broken.path, broken.certificates) == (str(hollow), 0)
     assert (source.kind, source.path, source.certificates) == ("system", str(world.file), 1)
     assert in_directory(source.directory) == {world.ders["A"]}
 
