@@ -20,9 +20,10 @@ CPYTHONS = """<testsuites><testsuite>
 <testcase name="test_e" status="run" result="completed"><error>no</error></testcase>
 </testsuite></testsuites>"""
 PYTESTS = """<testsuites><testsuite>
-<testcase classname="tests.test_a" name="test_it[a.b::c]" file="tests/test_a.py" line="3" time="0.1" />
-<testcase classname="tests.test_a.TestIt.TestMore" name="test_it" file="tests/test_a.py" line="9" time="0.1">
+<testcase classname="tests.test_a" name="test_it[a.b::c]" time="0.1" />
+<testcase classname="tests.test_a.TestIt.TestMore" name="test_it" time="0.1">
 <skipped type="pytest.skip" message="no IPv6">/tmp/of/this/run/tests/test_a.py:9: no IPv6</skipped></testcase>
+<testcase classname="tests.test_a_longer" name="test_it" time="0.1" />
 <testcase classname="" name="tests.test_b" time="0.0"><error message="collection failure">ImportError</error></testcase>
 </testsuite></testsuites>"""
 NONE = """<testsuites><testsuite /></testsuites>"""
@@ -62,9 +63,10 @@ def test_results_are_of_each_test() -> None:
 
 def test_results_of_pytest() -> None:
     """Tests have the names that pytest takes, no reason names a directory, and a file that cannot be imported is no test."""
-    assert compare.results(PYTESTS) == {
+    assert compare.results(PYTESTS, ["tests/test_a.py", "tests/test_a_longer.py", "tests/test_b.py"]) == {
         "tests/test_a.py::test_it[a.b::c]": "passed",
         "tests/test_a.py::TestIt::TestMore::test_it": "skipped: no IPv6",
+        "tests/test_a_longer.py::test_it": "passed",
     }
 
 
@@ -102,6 +104,12 @@ def test_a_test_that_is_now_this_and_now_that_is_unsteady() -> None:
     assert (comparison.different, comparison.unsteady) == ({}, ["a"])
 
 
+def test_a_run_that_was_refused_says_nothing() -> None:
+    """One test is gone and another is new: neither side has all that it is to run again."""
+    comparison, _ = compared([{"a": "passed"}, {}, {}, {}], [{"b": "passed"}, {}, {}, {}])
+    assert (list(comparison.different), comparison.unsteady) == (["a", "b"], [])
+
+
 def test_a_test_that_is_unsteady_with_us_alone_is_a_difference() -> None:
     """Failing once in four times is what nobody had before."""
     good, bad = {"a": "passed"}, {"a": "failed"}
@@ -111,7 +119,7 @@ def test_a_test_that_is_unsteady_with_us_alone_is_a_difference() -> None:
 
 def test_what_is_written_can_be_read_again() -> None:
     """The JSON has everything that the page is made of."""
-    comparison, _ = compared([{"a": "failed"}] * 4, [{"a": "passed"}] * 4)
+    comparison = compared([{"a": "failed"}] * 4, [{"a": "passed"}] * 4)[0]._replace(unsteady=["b"])
     assert compare.from_json(compare.as_json("- about it", [comparison])) == ("- about it", [comparison])
 
 
@@ -119,9 +127,9 @@ def test_a_difference_makes_the_exit_status(capsys: pytest.CaptureFixture[str]) 
     """And is printed."""
     four = [Comparison(Key(machine, side, "a"), 1, 0, 0, {}, []) for machine in (HEALTHY, NO_CAS) for side in (ARMED, PATCHED)]
     assert compare.tell("- about it", four, None) == 0
-    four[1] = four[1]._replace(different={"test_it": "failed (without us: passed)"})
+    four[1] = four[1]._replace(different={"test_it": "failed (without us: passed)"}, unsteady=["test_more"])
     assert compare.tell("- about it", four, None) == 1
-    assert "- test_it: failed (without us: passed)" in capsys.readouterr().out
+    assert "- test_it: failed (without us: passed)\n- test_more: unsteady" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- one run
