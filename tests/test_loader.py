@@ -4,6 +4,7 @@ import importlib.machinery
 import os
 import sys
 import types
+import zipimport
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from typing import Any, NoReturn
@@ -102,6 +103,17 @@ def test_which_ssl_where_os_has_no_place(monkeypatch: pytest.MonkeyPatch) -> Non
     """Where os is in no file, nothing can be compared."""
     monkeypatch.delattr(os, "__file__")
     assert _watch._is_the_standard_one(SPECS["a program's own"][0]) is True
+
+
+def test_which_ssl_where_os_is_not_in_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A frozen os that names a file where none is, while the library is in a zip: nothing can be compared, either."""
+    library = tmp_path / "python313.zip"
+    library.touch()
+    monkeypatch.setattr(os, "__file__", str(tmp_path / "Lib" / "os.py"))
+    for home in (tmp_path / "nothing", tmp_path / "Lib"):  # for Lib/site-packages it is there, and has nothing of the library
+        home.mkdir()
+        origin = str(library / "ssl.pyc")
+        assert _watch._is_the_standard_one(spec(zipimport.zipimporter.__new__(zipimport.zipimporter), origin)) is True
 
 
 def test_which_ssl_by_a_link(tmp_path: Path) -> None:

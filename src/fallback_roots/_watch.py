@@ -63,11 +63,12 @@ def _is_the_standard_one(spec: "ModuleSpec") -> bool:
         return False
     if getattr(sys, "frozen", False):  # PyInstaller may put ssl and os in two places
         return True
-    home, origin = getattr(os, "__file__", None), spec.origin
-    if type(loader).__name__ not in ("SourceFileLoader", "SourcelessFileLoader", "zipimporter") or not home or not origin:
+    file, origin = getattr(os, "__file__", None), spec.origin
+    if type(loader).__name__ not in ("SourceFileLoader", "SourcelessFileLoader", "zipimporter") or not file or not origin:
         return True
-    home, there = os.path.dirname(home), os.path.dirname(origin)
-    return home == there or (os.path.exists(there) and os.path.samefile(home, there))
+    home, there = os.path.dirname(file), os.path.dirname(origin)
+    # A frozen os only says where it would be, and is not there if the library is in a zip (Windows' embeddable Python).
+    return home == there or not os.path.exists(file) or (os.path.exists(there) and os.path.samefile(home, there))
 
 
 class Loader:
