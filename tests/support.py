@@ -1,13 +1,16 @@
 """What the tests share: a minimal, explicit environment for every subprocess, and nothing of the machine's."""
 
+import codecs
+import contextlib
 import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import certifi
+import pytest
 import trustme
 
 ROOT = Path(__file__).parent.parent
@@ -111,3 +114,19 @@ def without_cas() -> list[str]:
     mounts = [f"mount -t tmpfs none '{place}'" for place in sorted(hidden) if place.is_dir()]
     script = "; ".join([*mounts, 'exec "$@"'])
     return ["unshare", "-m", "--propagation", "private", "bash", "-ec", script, "_"]
+
+
+@contextlib.contextmanager
+def on_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where `sys.platform` says Windows, and its code page is that of western Europe."""
+
+    def find(name: str) -> codecs.CodecInfo | None:
+        return codecs.lookup("cp1252") if name == "mbcs" else None
+
+    codecs.register(find)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "platform", "win32")
+            yield
+    finally:
+        codecs.unregister(find)

@@ -19,7 +19,7 @@ import pytest
 import trustme
 from conftest import needs_root
 from https_server import Server
-from support import NO_CAS, certifi_roots, python, subject_hash
+from support import NO_CAS, certifi_roots, on_windows, python, subject_hash
 from test_sources import World, choose, client, gets_a_root, held
 from test_subject_hash import attribute, der, with_subject
 
@@ -1243,6 +1243,19 @@ def test_a_system_without_owners(world: World, cache: Path, monkeypatch: pytest.
     forget()
     monkeypatch.delattr(os, "getuid")
     assert load(cache, cafile=str(world.file)) == (source,)
+
+
+def test_a_cache_that_openssl_does_not_find(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows one below a user's name with an umlaut is not made, and the roots are loaded as they are without `lazy`."""
+    cache = tmp_path / "Jörg"
+    with on_windows(monkeypatch):
+        (source,) = load(cache, cafile=str(world.file))
+    assert (source.certificates, source.directory, source.doubt) == (1, None, None)
+    assert source.note == f"not lazily, since {cache}: OpenSSL on Windows does not find it (expected a path in ASCII)"
+    assert not cache.exists()
+    forget()
+    (source,) = load(cache, cafile=str(world.file))
+    assert source.directory
 
 
 @pytest.mark.parametrize("name", ["mkdir", "rename"])

@@ -22,7 +22,7 @@ import trustme
 from https_server import Server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import NOWHERE, certifi_roots, python, subject_hash
+from support import NOWHERE, certifi_roots, on_windows, output, python, subject_hash
 
 from fallback_roots import _files, _settings, _sources, _system
 
@@ -407,6 +407,22 @@ def test_a_list_is_no_hashed_directory(world: World) -> None:
     path = f"{world.hashed}{os.pathsep}{world.root}"
     source = _sources.load_one(client(), _sources.hashed_directory("capath", path))
     assert source == _sources.Source("capath", path, 0, f"{path}: contains ':' (expected one directory)")
+
+
+def test_a_name_that_openssl_takes_for_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows OpenSSL looks for a directory by the system's code page, and is given UTF-8: ASCII is the same in both."""
+    path, problem = world.hashed.with_name("Jörg"), "OpenSSL on Windows does not find it (expected a path in ASCII)"
+    path.symlink_to(world.hashed)
+    with on_windows(monkeypatch):
+        lost, found = (_sources.hashed_directory("capath", str(each)) for each in (path, world.hashed))
+    assert lost.problem == f"{path}: {problem}"
+    assert found == _sources.hashed_directory("capath", str(path))._replace(path=str(world.hashed))
+
+
+def test_no_bundles_of_the_current_drive() -> None:
+    """On Windows a path like /etc/ssl is on the drive of the moment, where any user may make it: not one is looked for."""
+    program = "import os; os.name = 'nt'; from fallback_roots import _system as s; print(s.BUNDLES, s.DIRECTORIES)"
+    assert output("-c", program) == "() ()"
 
 
 @pytest.mark.parametrize("listed", [True, False])

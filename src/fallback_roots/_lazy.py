@@ -156,6 +156,8 @@ def directory(cache: str | None) -> str:
             raise NotLazyError("there is no home directory")
     if os.pathsep in cache:
         raise NotLazyError(f"{cache}: contains {os.pathsep!r}, which parts directories for OpenSSL")
+    if _places.is_lost_on_openssl(cache):  # a user's name, perhaps
+        raise NotLazyError(f"{cache}: OpenSSL on Windows does not find it (expected a path in ASCII)")
     return cache
 
 

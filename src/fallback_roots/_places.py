@@ -154,6 +154,14 @@ def directory(origin: str, path: str, alone: bool = True, special: bool = True) 
     return Place("directory", origin, path, NOTHING, "has no readable file named like 9d04f354.0")
 
 
+def is_lost_on_openssl(path: str) -> bool:
+    """Whether OpenSSL, to which Python gives names in UTF-8, looks for the directory at `path` elsewhere.
+
+    On Windows it takes a directory's name for one in the system's code page (measured on 3.0.15; not so a file's).
+    """
+    return sys.platform == "win32" and path.encode("mbcs", "replace") != path.encode("utf-8", "replace")
+
+
 def hashed_entries(path: str, alone: bool = False, special: bool = False, enough: "int | None" = None) -> "int | None":
     """How many hashed names in directory `path` lead to a readable file, counted up to `enough`; None if it may be searched
     but not listed. `alone`: as the whole value of SSL_CERT_DIR. `special`: count a FIFO or a device, of which nobody knows

@@ -159,6 +159,8 @@ def hashed_directory(kind: str, path: str) -> Found:
     """The OpenSSL hashed directory at `path`; what OpenSSL takes is a list, so the list's separator must not be in it."""
     if os.pathsep in path:
         return Found(kind, path, problem=f"{path}: contains {os.pathsep!r} (expected one directory)")
+    if _places.is_lost_on_openssl(path):
+        return Found(kind, path, problem=f"{path}: OpenSSL on Windows does not find it (expected a path in ASCII)")
     place = _places.directory(kind, path, alone=False, special=False)
     if place.state != _places.IN_EFFECT:
         return Found(kind, path, problem=f"{path}: {place.why} (expected a hashed directory, as openssl rehash makes it)")

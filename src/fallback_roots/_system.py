@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 # Most specific first, with who keeps them there. From Go's crypto/x509
 # (root_linux.go, root_bsd.go, root_solaris.go, root_aix.go), openssl-probe's list, and what Fedora 44 has left.
-BUNDLES = (
+BUNDLES: tuple[tuple[str, str], ...] = (
     ("/etc/ssl/certs/ca-certificates.crt", "Debian, Ubuntu, Gentoo, Arch"),
     ("/etc/pki/tls/certs/ca-bundle.crt", "Fedora, RHEL 6"),
     ("/etc/ssl/ca-bundle.pem", "openSUSE"),
@@ -26,7 +26,7 @@ BUNDLES = (
     ("/system/etc/security/cacerts.pem", "Android, Termux"),
     ("/var/ssl/certs/ca-bundle.crt", "AIX"),
 )
-DIRECTORIES = (
+DIRECTORIES: tuple[tuple[str, str], ...] = (
     ("/etc/ssl/certs", "Debian, Ubuntu, Alpine, openSUSE"),
     ("/etc/pki/tls/certs", "Fedora, RHEL"),
     ("/system/etc/security/cacerts", "Android"),
@@ -36,6 +36,9 @@ DIRECTORIES = (
     ("/etc/certs/CA", "Solaris"),
     ("/usr/local/ssl/certs", "OpenSSL's own default"),
 )
+if os.name == "nt":
+    # These would be on the drive of the moment, where any user may make them; the system's own are in the default load.
+    BUNDLES = DIRECTORIES = ()
 
 
 def places() -> "Iterator[tuple[str, bool]]":
