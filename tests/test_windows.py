@@ -96,6 +96,9 @@ WRONG: dict[str, tuple[str, Mapping[str, Any], str]] = {
     "a part of the fallback": (windows.CERTIFIS, {"number": 2}, "2 others"),
     "somebody else's root": (windows.THE_CAS, {"held": ["stranger"]}, "1 others"),
     "stores that are not empty": (windows.THE_CAS, {"store": ["ca"]}, "the store's"),
+    "a store with another root": (windows.THE_CAS, {"store": ["another"]}, "1 others"),
+    "somebody else's roots": (windows.CERTIFIS, {"held": ["stranger", "root"]}, "3 others"),
+    "a store beside certifi's roots": (windows.CERTIFIS, {"store": ["another"]}, "3 others"),
 }
 
 
@@ -106,6 +109,7 @@ def test_a_fact_that_differs_is_found(name: str) -> None:
     (problem,) = windows.mismatches([found_by(expected, **changed)], KNOWN)
     assert problem.startswith(f"{the_case(expected).what}: ")
     assert said in problem.partition(" (expected ")[0]
+    assert problem.endswith(f" (expected {expected})") or not changed.get("first", True)
 
 
 NAMES_IT = f"fallback-roots: no roots loaded; {windows.USERS_FILE}: is not TOML"
