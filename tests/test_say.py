@@ -14,7 +14,7 @@ from typing import Any
 import certifi
 import pytest
 from conftest import needs_root
-from support import NO_CAS, NOWHERE, certifi_roots, environment, python, without_cas
+from support import NO_CAS, NOWHERE, certifi_roots, environment, on_windows, python, without_cas
 
 from fallback_roots import _say
 
@@ -207,6 +207,18 @@ def test_an_object_in_the_place_of_standard_error(make: Callable[[], Any], monke
     monkeypatch.setattr(sys, "stderr", stream)
     _say.warning({}, MESSAGE)
     assert stream.getvalue() == f"{MESSAGE}\n"
+
+
+@pytest.mark.usefixtures("logger")
+def test_a_console_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its stream is in UTF-8, and what is written to its descriptor is taken for the console's code page."""
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "__stderr__", stream)
+    with on_windows(monkeypatch):
+        _say.warning({}, "caf\u00e9")
+    assert stream.getvalue() == "caf\u00e9\n"
 
 
 @pytest.mark.parametrize("may_import", [True, False])

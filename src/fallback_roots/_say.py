@@ -70,7 +70,8 @@ def is_complete(module: "ModuleType | None") -> bool:
 
 
 def _write(message: str) -> bool:
-    """Write to standard error's descriptor; False where a stream of the program's own stands there (a test's, an IDE's).
+    """Write to standard error's descriptor; False where a stream of the program's own stands there (a test's, an IDE's), or
+    that of a console of Windows.
 
     Not through the stream: what a full disk leaves in its buffer makes the interpreter exit with 120.
     """
@@ -81,6 +82,8 @@ def _write(message: str) -> bool:
     if stream is not standard:
         return False
     try:
+        if sys.platform == "win32" and stream.isatty():  # a console takes bytes by its code page, and the stream text
+            return False
         stream.flush()  # what was written before comes out before
         os.write(stream.fileno(), (message + "\n").encode(stream.encoding, "backslashreplace"))
     except (OSError, ValueError) as error:  # full; closed
