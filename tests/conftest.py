@@ -6,6 +6,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import sysconfig
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+# Debian's Pythons have one, before any that could be on PYTHONPATH.
+no_sitecustomize = pytest.mark.skipif(
+    any((Path(path) / "sitecustomize.py").exists() for path in sysconfig.get_paths().values()),
+    reason="this Python has a sitecustomize of its own",
+)
 needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a mount namespace, and files of other users, need root"
 )

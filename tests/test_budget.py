@@ -28,10 +28,14 @@ _ssl.get_default_verify_paths = lambda: {tuple(itertools.chain(*NO_CAS.items()))
 
 @pytest.fixture(scope="session")
 def comment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a venv that has the dependencies and a `.pth` of one comment, but not us."""
+    """The interpreter of a venv that has the dependencies, but not us; and a `.pth` of one comment, and a `.start` of one line.
+
+    From Python 3.15 on site imports pkgutil and re for any `.start` file.
+    """
     interpreter = make_venv(tmp_path_factory.mktemp("comment") / "venv", None)
     (site_packages,) = interpreter.parent.parent.glob("lib/*/site-packages")
     (site_packages / "comment.pth").write_text("# a comment\n")
+    (site_packages / "comment.start").write_text("os:getpid\n")
     return interpreter
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from conftest import no_sitecustomize
 from cryptography import x509
 from https_server import Server
 from support import NO_CAS, ROOT, environment, python
@@ -258,6 +259,7 @@ PATHS = {
 }
 
 
+@no_sitecustomize
 @pytest.mark.parametrize("flags", [(), ("-I",)])
 @pytest.mark.parametrize("name", PATHS)
 def test_called_by_its_path(name: str, flags: tuple[str, ...], server: Server, installed: Path, tmp_path: Path) -> None:

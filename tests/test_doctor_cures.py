@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jsonschema
 import pytest
 import trustme
+from conftest import no_sitecustomize
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -266,6 +267,7 @@ def test_the_file_that_arms(installed: Path) -> None:
     assert json.loads(by_hand.stdout)["hook"]["armed_by"] == "an import of fallback_roots.auto"
 
 
+@no_sitecustomize
 def test_a_directory_that_site_does_not_read(installed: Path, bare: Path) -> None:
     """Where the package is in a directory whose .pth files site does not read, the doctor says so."""
     (site_packages,) = installed.parent.parent.glob("lib/*/site-packages")

@@ -37,14 +37,17 @@ NO_CERTIFICATE = "holds no certificate"
 HASHED = "has hashed certificates, which OpenSSL reads when it needs them"
 UNHASHED = "has no readable file named like 9d04f354.0"
 AT_ITS_WORD = "is neither a file nor a directory, and taken at its word"
-A_FILE = "is a file, which OpenSSL 3 reads, too"
-A_URI = "is a URI, which OpenSSL 3 reads"
+A_FILE = "is a file, which some OpenSSL 3 read, too"
+A_URI = "is a URI, which some OpenSSL 3 read"
+# By the store loader, to which OpenSSL gives the whole value: 3.0 does (measured), and 3.6 no more.
+BY_STORE = "by the store loader"
 
 
 class World(NamedTuple):
     """One variable's value (the other one's is a missing path), and what is there.
 
-    `verifies`: does a handshake without us succeed? None where it is not tried, since OpenSSL itself would wait for ever.
+    `verifies`: does a handshake without us succeed? None where it is not tried, since OpenSSL itself would wait for ever;
+    `BY_STORE` where it does with an OpenSSL that reads a file there.
     """
 
     name: str
@@ -52,7 +55,7 @@ class World(NamedTuple):
     value: str
     code: str
     why: str  # of each place, in the order of the list
-    verifies: bool | None = False
+    verifies: bool | str | None = False
     another_user: bool = False
 
 
@@ -99,10 +102,10 @@ WORLDS = [
     World("missing, relative", D, "nowhere", "directory", RELATIVE),
     World("hashed, odd name", D, "{odd directory}", "directory", HASHED, True),
     World("another CA's hash", D, "{other}", "directory", HASHED),
-    World("ten", D, "{.10}", "directory", HASHED, True),
-    World("leading zero", D, "{.01}", "directory", HASHED, True),
-    World("large number", D, "{.99999999999999999999}", "directory", HASHED, True),
-    World("upper case", D, "{upper}", "directory", HASHED, True),
+    World("ten", D, "{.10}", "directory", HASHED, BY_STORE),
+    World("leading zero", D, "{.01}", "directory", HASHED, BY_STORE),
+    World("large number", D, "{.99999999999999999999}", "directory", HASHED, BY_STORE),
+    World("upper case", D, "{upper}", "directory", HASHED, BY_STORE),
     World("nine digits", D, "{nine}", "empty", UNHASHED),
     World("seven digits", D, "{seven}", "empty", UNHASHED),
     World("no number", D, "{.}", "empty", UNHASHED),
@@ -110,10 +113,10 @@ WORLDS = [
     World("letter", D, "{.x0}", "empty", UNHASHED),
     World("backup", D, "{.0.bak}", "empty", UNHASHED),
     World("newline", D, "{.0\n}", "empty", UNHASHED),
-    World("CRL's name", D, "{.r0}", "directory", HASHED, True),
+    World("CRL's name", D, "{.r0}", "directory", HASHED, BY_STORE),
     World("CRL's name, a CRL", D, "{.r0 of a CRL}", "empty", UNHASHED),
-    World("CRL's name, DER", D, "{.r0 of DER}", "directory", HASHED, True),
-    World("hashed DER", D, "{.0 of DER}", "directory", HASHED, True),
+    World("CRL's name, DER", D, "{.r0 of DER}", "directory", HASHED, BY_STORE),
+    World("hashed DER", D, "{.0 of DER}", "directory", HASHED, BY_STORE),
     World("hashed, empty", D, "{.0 of nothing}", "directory", HASHED),
     World("hashed, dangling", D, "{.0 dangling}", "empty", UNHASHED),
     World("hashed, a directory", D, "{.0 directory}", "empty", UNHASHED),
@@ -126,17 +129,17 @@ WORLDS = [
     # SSL_CERT_DIR, no directory
     World("null device", D, "/dev/null", "device", AT_ITS_WORD),
     World("FIFO", D, "{fifo}", "device", AT_ITS_WORD, None),
-    World("PEM", D, "{ca}", "directory", A_FILE, True),
-    World("trusted PEM", D, "{trusted}", "directory", A_FILE, True),
-    World("DER", D, "{der}", "directory", A_FILE, True),
+    World("PEM", D, "{ca}", "directory", A_FILE, BY_STORE),
+    World("trusted PEM", D, "{trusted}", "directory", A_FILE, BY_STORE),
+    World("DER", D, "{der}", "directory", A_FILE, BY_STORE),
     World("broken PEM", D, "{broken}", "directory", A_FILE),
     World("comment", D, "{comment}", "empty", "is a file without a certificate"),
     World("empty file", D, "{empty}", "empty", "is a file without a certificate"),
     World("key", D, "{key}", "empty", "is a file without a certificate"),
     World("PEM, mode 000", D, "{ca 000}", "empty", DENIED, another_user=True),
-    World("URI of a file", D, "file:{ca}", "directory", A_URI, True),
-    World("URI with slashes", D, "file://{ca}", "directory", A_URI, True),
-    World("URI in upper case", D, "FILE:{ca}", "directory", A_URI, True),
+    World("URI of a file", D, "file:{ca}", "directory", A_URI, BY_STORE),
+    World("URI with slashes", D, "file://{ca}", "directory", A_URI, BY_STORE),
+    World("URI in upper case", D, "FILE:{ca}", "directory", A_URI, BY_STORE),
     World("URI of a directory", D, "file:{.0}", "directory", A_URI, True),
     World("URI of a stranger", D, "pkcs11:token=roots", "directory", A_URI),
     # SSL_CERT_DIR, a list
@@ -145,7 +148,7 @@ WORLDS = [
     World("list, the empty and the second", D, ":{.0}", "directory", f"is empty, {HASHED}", True),
     World("list, none", D, "{missing}:{nothing}", "empty", f"{GONE}, {UNHASHED}"),
     World("list of empty values", D, ":", "empty", "is empty, is empty"),
-    World("no list: only a colon", D, "::", "directory", f"is empty, is empty, is empty, {RELATIVE}", True),
+    World("no list: only a colon", D, "::", "directory", f"is empty, is empty, is empty, {RELATIVE}", BY_STORE),
     World("list, ten", D, "{missing}:{.10}", "directory", f"{GONE}, {HASHED}"),
     World("list, CRL's name", D, "{missing}:{.r0}", "empty", f"{GONE}, {UNHASHED}"),
     World("list, null device", D, "{missing}:/dev/null", "device", f"{GONE}, {AT_ITS_WORD}"),
@@ -153,8 +156,8 @@ WORLDS = [
     World("list, PEM second", D, "{missing}:{ca}", "empty", f"{GONE}, is a file"),
     World("list, URI of a file", D, "{missing}:file:{ca}", "directory", f"{GONE}, {RELATIVE}, is a file"),
     World("list, URI of a directory", D, "{missing}:file:{.0}", "directory", f"{GONE}, {RELATIVE}, {HASHED}", True),
-    World("no list: a colon in its name", D, "{a:/b}", "directory", f"{GONE}, {GONE}, {HASHED}", True),
-    World("no list: a colon in a file's name", D, "{a:/c}", "directory", f"{GONE}, {GONE}, {A_FILE}", True),
+    World("no list: a colon in its name", D, "{a:/b}", "directory", f"{GONE}, {GONE}, {HASHED}", BY_STORE),
+    World("no list: a colon in a file's name", D, "{a:/c}", "directory", f"{GONE}, {GONE}, {A_FILE}", BY_STORE),
     World("no list: a colon, and nothing in it", D, "{a:/d}", "empty", f"{GONE}, {GONE}"),
     World("no list: a semicolon", D, "{missing};{.0}", "empty", GONE),
     World("no list: a comma", D, "{missing},{.0}", "empty", GONE),
@@ -341,13 +344,15 @@ def measured(shapes: dict[str, str]) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_a_world(world: World, measured: dict[str, list[Any]]) -> None:
     """The verdict and its reason are what the table says, and so is what OpenSSL does there."""
-    assert measured[world.name] == [world.code, world.why, world.verifies]
+    by_store = measured["PEM"][2]
+    assert by_store or ssl.OPENSSL_VERSION_INFO >= (3, 1)
+    assert measured[world.name] == [world.code, world.why, by_store if world.verifies == BY_STORE else world.verifies]
 
 
 def test_whatever_verifies_without_us_is_not_empty(measured: dict[str, list[Any]]) -> None:
     """Where OpenSSL verifies by itself, no verdict says that it found nothing."""
     assert [name for name, (code, _, verifies) in measured.items() if verifies and code == "empty"] == []
-    assert sum(verifies is True for _, _, verifies in measured.values()) >= 25  # the handshakes do work
+    assert sum(verifies is True for _, _, verifies in measured.values()) >= 15  # the handshakes do work
 
 
 OF_THE_MOMENT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.EINTR, errno.ESTALE)

@@ -237,13 +237,18 @@ print(work.count())
 
 # `create(kind)`, `run(interpreter, source)`, `destroy(interpreter)`, by whatever this Python has.
 INTERPRETERS = """
-import sys
+import atexit, sys
 if sys.version_info >= (3, 13):
     import _interpreters
     create, destroy = _interpreters.create, _interpreters.destroy
     def run(interpreter, source):
         fault = _interpreters.run_string(interpreter, source)
         assert fault is None, fault
+    def destroy_all():  # what is left at the end gets a warning of Python's
+        for interpreter, _ in _interpreters.list_all():
+            if interpreter != _interpreters.get_main()[0]:
+                destroy(interpreter)
+    atexit.register(destroy_all)
 else:
     import _xxsubinterpreters
     destroy, run = _xxsubinterpreters.destroy, _xxsubinterpreters.run_string

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import no_sitecustomize
 from support import NO_CAS, ROOT, environment, python
 
 from fallback_roots._cli import main, sitecustomize
@@ -262,6 +263,7 @@ def doctor(env: dict[str, str], interpreter: str) -> Any:
     return json.loads(python("-m", "fallback_roots", "doctor", "--json", env=env, executable=interpreter).stdout)
 
 
+@no_sitecustomize
 def test_from_the_error_to_the_fix(tree: Path, installed: Path, ca_file: Path) -> None:
     """What the doctor suggests gives a default context its roots, and the doctor names the file afterwards."""
     base = os.path.realpath(installed)

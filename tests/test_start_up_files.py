@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from conftest import no_sitecustomize
 from support import NO_CAS, ROOT, environment, python
 
 from fallback_roots._cli import _start_up as look
@@ -340,12 +341,13 @@ def a_users_by_pythonpath(installed: Path, tree: Path, tmp_path: Path) -> Row:
 
 
 def lost(installed: Path, tree: Path, tmp_path: Path) -> Row:
-    """A venv whose copy of the package has lost its start-up file."""
+    """A venv whose copy of the package has lost its start-up files."""
     row = of_a_line(installed, tree, tmp_path)
     (site_packages,) = (tmp_path / "venv").glob("lib/*/site-packages")
     shutil.rmtree(site_packages)
     tree.rename(site_packages)
-    (site_packages / "fallback_roots.pth").unlink()
+    for name in ("fallback_roots.pth", "fallback_roots.start"):
+        (site_packages / name).unlink()
     return row._replace(home=site_packages)
 
 
@@ -420,6 +422,7 @@ ROWS = {
 }
 
 
+@no_sitecustomize
 @pytest.mark.parametrize("name", ROWS)
 def test_where_it_is_not_active(name: str, installed: Path, tree: Path, tmp_path: Path) -> None:
     """Nothing is armed and nothing is said, and the doctor, run by its path, says why."""

@@ -52,6 +52,9 @@ DIRECTORIES = {
 # The store loader reads no list. "file:/directory" in one is "file" and "/directory".
 IN_A_LIST = {"ten": "!", "upper": "!", "crl name": None, "directory URI": "hashed"}
 WHOLE_VALUES = {"a file": "hashed", "a file without": None, "file URI": "hashed", "directory URI": "hashed"}
+if ssl.OPENSSL_VERSION_INFO >= (3, 6):  # it has no store loader there any more (measured): what that would read is in doubt
+    DIRECTORIES |= {"ten": "!", "upper": "!", "crl name": "!"}
+    WHOLE_VALUES |= {"a file": "!", "file URI": "!"}
 SETTINGS: dict[str, tuple[dict[str, str], bool]] = {  # variables, and whether they give the fallback's CA
     "cafile": ({"CAFILE": "{fallback}"}, True),
     "capath": ({"CAPATH": "{fallback hashed}"}, True),

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What OpenSSL looks for: the subject's hash in eight hex digits, a dot, a number (by_dir.c). Its store loader, which reads a
-# directory that is the whole value of SSL_CERT_DIR since OpenSSL 3, also takes a certificate from a CRL's name, `.r0`
-# (file_store.c; measured on 3.0).
+# directory that is the whole value of SSL_CERT_DIR in OpenSSL 3 (measured: 3.0, and not 3.6), also takes a certificate from a
+# CRL's name, `.r0` (file_store.c; measured on 3.0).
 HASHED_NAME = re.compile(r"[0-9a-fA-F]{8}\.(r?)[0-9]+\Z")
 # `file:/…`; a single letter is a Windows drive.
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -34,7 +34,8 @@ OF_THE_MOMENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, 
 LARGEST_BUNDLE = 64 * 1024 * 1024  # bytes; a larger file is in effect, unread
 
 NOTHING, IN_EFFECT, DEVICE = "nothing", "in effect", "device"
-A_FILE, A_URI = "is a file, which OpenSSL 3 reads, too", "is a URI, which OpenSSL 3 reads"  # in the place of a directory
+# In the place of a directory.
+A_FILE, A_URI = "is a file, which some OpenSSL 3 read, too", "is a URI, which some OpenSSL 3 read"
 
 
 class Place:

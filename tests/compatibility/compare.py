@@ -90,7 +90,8 @@ class Tests:
         env = run.environment({"HOME": str(own), "TMPDIR": str(own), "LANG": "C.UTF-8"})
         del env["PYTHONDONTWRITEBYTECODE"]  # tests of the import system write it
         done = self.machines[key.machine].run(["timeout", str(TIMEOUT), *self.command(key, own, tests)], env)
-        found = results(xml.read_text(encoding="utf-8"), self.files) if xml.exists() else {}
+        text = xml.read_text(encoding="utf-8").replace(str(self.directory), "HERE") if xml.exists() else ""
+        found = results(text, self.files) if text else {}
         if not found and not tests:
             sys.exit(f"{key.suite}, {key.side}, {key.machine}: no results (exit status {done.status})\n{done.out}{done.err}")
         return found

@@ -2,7 +2,7 @@
 
 From `tests`: ``python -m compatibility.pythons [--machine DIRECTORY] [NAME ...]`` runs them on each of `PYTHONS` that is on
 ``PATH``, in a venv of its own and from a copy of the tracked files, and says which are not there. A *machine* is a directory
-with a root file system, in which the same is done by chroot, as root.
+with a root file system, in which the same is done as root.
 
 ``python -m compatibility.pythons --fetch DIRECTORY`` makes one with debootstrap: Debian's unstable release with the newest
 Pythons, and without a CA certificate. pip and debootstrap alone use the network.
@@ -67,8 +67,17 @@ print(json.dumps([
 ]))
 """
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+# Not chroot alone, in which no user namespace may be made.
 MOUNTS = """
-mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && exec /usr/sbin/chroot "$@"
+set -e
+mount --bind "$1" "$1"
+mount -t proc proc "$1/proc"
+mount --rbind /dev "$1/dev"
+cd "$1"
+shift
+/usr/sbin/pivot_root . mnt
+umount -l mnt
+exec "$@"
 """
 
 
