@@ -92,6 +92,17 @@ print({ROOTS}, "fallback_roots._fallback" in sys.modules)
     assert out.splitlines() == ["1", "1 False", "1 True"]
 
 
+@pytest.mark.parametrize("lost", ["fallback_roots.start", "fallback_roots.pth"])
+def test_one_start_up_file(lost: str, installed: Path, ca_less: dict[str, str], tmp_path: Path) -> None:
+    """Either file arms it in silence: the .pth file on each Python, and the .start file alone from 3.15 on."""
+    interpreter = clone(installed, tmp_path)
+    (site_packages(interpreter) / lost).unlink()
+    program = f"import sys; print(len({OURS}), sorted(name for name in sys.modules if name.startswith('fallback_roots')))"
+    armed = lost == "fallback_roots.start" or sys.version_info >= (3, 15)
+    expected = "1 ['fallback_roots', 'fallback_roots.auto']" if armed else "0 []"
+    assert printed(interpreter, "-W", "error", "-c", program, env=ca_less) == expected
+
+
 def test_without_site(installed: Path, bare: Path, ca_less: dict[str, str]) -> None:
     """With -S no .pth is read: nothing of us is there, and nothing breaks."""
     program = f"import sys, ssl; print({ROOTS}, [name for name in sys.modules if 'fallback_roots' in name])"
