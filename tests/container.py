@@ -77,8 +77,10 @@ set -e
 rm -rf {places}
 for place in {parents}; do chmod o+x "$place"; done
 mkdir -p /etc/ssl /work/DIR /wheels
-ln -sf {python} /usr/local/bin/python
-ln -sf {python} /usr/local/bin/python3
+# No links: a venv made by one would look for the standard library from there, and might find Debian's.
+printf '#!/bin/sh\\nexec %s "$@"\\n' {python} >/usr/local/bin/python
+cp /usr/local/bin/python /usr/local/bin/python3
+chmod 755 /usr/local/bin/python /usr/local/bin/python3
 cp {directory}/corp.pem /etc/ssl/
 cp {directory}/corp.pem {directory}/app.py /work/
 cp {directory}/fetch /usr/local/bin/

@@ -276,7 +276,7 @@ def records() -> str:
         prepared(Path(name))
         for case in CASES:
             variables = {key: value.format(name) for key, value in case.variables.items()}
-            done = python("-c", PROGRAM.format(before=case.before), env=variables, prefix=without_cas())
+            done = python("-c", PROGRAM.format(before=case.before), env=variables, prefix=without_cas(), measured=False)
             assert (done.returncode, done.stderr) == (0, ""), done.stderr
             lines = [anonymous(line, name).split("|", 1) for line in done.stdout.splitlines()]
             rows += [(case.what, level, code(message.removeprefix(PREFIX))) for level, message in lines] or [

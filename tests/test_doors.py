@@ -4,6 +4,7 @@ In process, on a copy of ``ssl`` that is watched for one test only.
 """
 
 import _ssl
+import copy
 import functools
 import importlib.util
 import os
@@ -489,7 +490,17 @@ def test_an_environment_that_was_replaced_when_ssl_was_imported(
     """What stands in the place of os.environ for a while, a test's, is not what OpenSSL reads, whenever ssl is imported."""
     env = {**NO_CAS, "SSL_CERT_DIR": str(hashed_directory)}
     done = python("-c", REPLACED.replace("RESTORED", str(restored)), env=env, executable=installed)
-    assert (done.stdout.split(), done.stderr) == (["0", "directory"], "")
+    assert (done.stdout.split(), done.stderr) == (["0", "directory" if restored else "environment"], "")
+
+
+def test_a_copy_of_the_environment_that_was_put_in_its_place(
+    layer: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deep copy sets variables for OpenSSL, too, and what ours has not seen is not known."""
+    monkeypatch.setattr(os, "environ", copy.deepcopy(os.environ))
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory))
+    assert roots(layer.ssl.create_default_context()) == 0
+    assert layer.hook.verdict.code == "environment"
 
 
 MOCKED = """

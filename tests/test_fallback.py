@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import ssl
 import sys
 import tempfile
@@ -999,9 +1000,9 @@ import os, ssl, sys
 import ctypes, pwd, platformdirs.unix, wrapt
 from fallback_roots import _config, _detect, _fallback, _patch, _say, _settings, _sources
 _config._parse(b"certifi = true")
-sys.prefix, theirs, real = sys.argv[1], sys.argv[1] + "/theirs", os.environ["HOME"]
+sys.prefix, theirs, others, real = sys.argv[1], sys.argv[1] + "/theirs", sys.argv[1] + "/others", os.environ["HOME"]
 counts = []
-for home, user in ((theirs, 65534), (real, 0), (theirs, 65534)):
+for home, user in ((theirs, 65534), (others, 65533), (theirs, 65534), (real, 0), (theirs, 65534)):
     os.environ["HOME"] = home
     os.seteuid(0)
     os.seteuid(user)
@@ -1011,9 +1012,9 @@ print(*counts)
 
 
 @needs_root
-def test_what_a_user_has_said_does_not_hold_for_root(installed: Path, ca_file: Path) -> None:
-    """A daemon that makes its first context as another user, and its next as root again, reads root's settings for that; what
-    root has said holds when it gives up its rights."""
+def test_what_a_user_has_said_holds_for_nobody_else(installed: Path, ca_file: Path) -> None:
+    """A daemon that makes contexts as one user, as another and as root reads the settings of each; what root has said holds
+    when it gives up its rights."""
     with tempfile.TemporaryDirectory() as name:  # pytest's own may be searched by nobody else
         directory = Path(name)
         directory.chmod(0o755)
@@ -1021,12 +1022,17 @@ def test_what_a_user_has_said_does_not_hold_for_root(installed: Path, ca_file: P
         config.mkdir(parents=True)
         (config / "config.toml").write_text(f'cafile = "{directory / "ca.pem"}"\n')
         (directory / "ca.pem").write_bytes(ca_file.read_bytes())
-        for path in (config.parent.parent, config.parent, config, config / "config.toml"):
-            os.chown(path, 65534, 65534)
+        shutil.copytree(directory / "theirs", directory / "others")
+        (directory / "others" / ".config" / "fallback-roots" / "config.toml").write_text(f'capath = "{directory / "hashed"}"\n')
+        for home, user in (("theirs", 65534), ("others", 65533)):
+            for path in (directory / home, *(directory / home).rglob("*")):
+                os.chown(path, user, user)
+        (directory / "hashed").mkdir()
+        (directory / "hashed" / "01234567.0").write_bytes(ca_file.read_bytes())
         (directory / "real" / ".config" / "fallback-roots").mkdir(parents=True)
         two = "".join(trustme.CA(organization_name=name).cert_pem.bytes().decode() for name in "AB")
         (directory / "real" / ".config" / "fallback-roots" / "two.pem").write_text(two)
         (directory / "real" / ".config" / "fallback-roots" / "config.toml").write_text('cafile = "two.pem"\n')
         env = {**NO_CAS, "HOME": str(directory / "real")}
         done = python("-c", AS_ANOTHER, name, env=env, executable=installed)
-    assert done.stdout.split() == ["1", "2", "2"], done.stderr
+    assert done.stdout.split() == ["1", "0", "1", "2", "2"], done.stderr

@@ -1,6 +1,5 @@
 """The tests are run on every Python that is there, and the docs show what came of it."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 from benchmarks import peers, run
 from compatibility import pythons
-from support import ROOT
+from support import ROOT, python
 
 DOCS = ROOT / "docs"
 XML = """<testsuites><testsuite>
@@ -33,7 +32,7 @@ def test_a_python_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
     found = list(pythons.all_of([HERE], [missing, THIS]))
     assert found == [
         pythons.Found("this one", HERE.name, passed=1),
-        pythons.Found("CPython 2.9", "", why="not here: python2.9"),
+        pythons.Found("CPython 2.9", why="not here: python2.9"),
     ]
 
 
@@ -55,8 +54,8 @@ def test_the_tests_are_those_of_the_tracked_files(tmp_path: Path, monkeypatch: p
 
 def test_a_python_without_venv_is_not_run() -> None:
     """Why is the last thing that it said."""
-    broken = pythons.Python("broken", "false")
-    assert pythons.test(HERE, broken) == pythons.Found("broken", HERE.name, why="said nothing")
+    found = pythons.test(HERE, pythons.Python("broken", "false"))
+    assert found == pythons.Found("broken", HERE.name, found.date, why="said nothing")
 
 
 def test_pip_alone_has_certificates_on_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,28 +72,52 @@ def test_pip_alone_has_certificates_on_a_machine(tmp_path: Path, monkeypatch: py
     assert "SSL_CERT_FILE" not in machine.env
 
 
+FOUND = pythons.Found(
+    "CPython 3.10", "a machine", "2026-11-28", "3.10.1", "OpenSSL 3.0.1 1 Jan 2026", "0", 10, 2, ("test_a::b",)
+)
+
+
 def test_a_failure_is_shown() -> None:
     """In its row and by its name."""
-    found = pythons.Found(
-        "CPython 3.9", "a machine", "CPython 3.9.1", "OpenSSL 3.0.1 1 Jan 2026", 0, 10, 2, ("test_a::test_b",)
-    )
-    page = pythons.page("- about it", [found])
-    assert "| CPython 3.9 | a machine | 3.9.1 | OpenSSL 3.0.1 | 0 | 10 passed, 2 skipped, **1 failed** |" in page
-    assert "- CPython 3.9: `test_a::test_b`" in page
+    page = pythons.page([FOUND])
+    row = "| CPython 3.10 | a machine | 3.10.1 | OpenSSL 3.0.1 | 0 | 10 passed, 2 skipped, **1 failed** (2026-11-28) |"
+    assert row in page
+    assert "- CPython 3.10: `test_a::b`" in page
+
+
+def test_what_was_not_run_is_shown() -> None:
+    """With what was run in its place."""
+    short = pythons.Found("PyPy", "a machine", "2026-11-28", "3.11", "OpenSSL 3.6.5", "0", why="what they need: no", short="ok")
+    assert "| the promises in short: ok (2026-11-28); not run: what they need: no |" in pythons.page([short])
+    assert "| not run: not here: pypy3 |" in pythons.page([pythons.Found("PyPy", why="not here: pypy3")])
 
 
 def test_what_is_written_can_be_read_again() -> None:
     """The JSON has everything that the page is made of."""
-    found = pythons.Found("CPython 3.9", "a machine", "CPython 3.9.1", "OpenSSL", 0, 10, 2, ("test_a::test_b",), "why")
-    assert pythons.from_json(pythons.as_json("- about it", [found])) == ("- about it", [found])
+    founds = [FOUND, pythons.Found("PyPy", why="not here: pypy3")]
+    assert pythons.from_json(pythons.as_json(founds)) == founds
+
+
+def test_what_is_found_anew_takes_the_place_of_what_was() -> None:
+    """On the same Python of the same machine; one that is somewhere is not missing."""
+    newer, here = FOUND._replace(failed=()), FOUND._replace(machine=HERE.name)
+    missing = pythons.Found("PyPy", why="not here: pypy3")
+    assert pythons.merged([FOUND, missing], [newer]) == [newer, missing]
+    assert pythons.merged([FOUND], [here]) == [here, FOUND]
+    assert pythons.merged([missing], [FOUND._replace(name="PyPy")]) == [FOUND._replace(name="PyPy")]
+
+
+def test_the_promises_in_short() -> None:
+    """They hold on this Python, too."""
+    done = python(Path(pythons.__file__).with_name("short.py"))
+    assert (done.stdout, done.stderr, done.returncode) == ("ok\n", "", 0)
 
 
 def test_the_docs_show_what_was_found() -> None:
     """The table is of the results beside it, has every Python, and no failure."""
-    text = (DOCS / "pythons.json").read_text(encoding="utf-8")
-    about, founds = pythons.from_json(text)
-    assert json.loads(text)["about"] == about
+    founds = pythons.from_json((DOCS / "pythons.json").read_text(encoding="utf-8"))
     assert {found.name for found in founds} == {python.name for python in pythons.PYTHONS}
     assert [found.failed for found in founds] == [()] * len(founds)
+    assert {found.short for found in founds} <= {"", "ok"}
     page = (DOCS / "pythons.md").read_text(encoding="utf-8")
-    assert f"{peers.BEGIN}\n\n{pythons.page(about, founds)}\n\n{peers.END}" in page
+    assert f"{peers.BEGIN}\n\n{pythons.page(founds)}\n\n{peers.END}" in page

@@ -944,11 +944,13 @@ print(json.dumps([settings.values["cafile"], settings.problems]))
             for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA")
         ),
         *((json.dumps({name: "/elsewhere"}), name) for name in ("PROGRAMDATA", "ALLUSERSPROFILE")),
+        (json.dumps({"FALLBACK_ROOTS_CAFILE": "/other.pem"}), "FALLBACK_ROOTS_CAFILE"),
+        (json.dumps({"FALLBACK_ROOTS_LAZY": "1"}), "FALLBACK_ROOTS_LAZY"),
         ("{}", None),
     ],
 )
 def test_an_environment_in_the_place_of_the_real_one(replaced: str, name: str | None, machine: Machine) -> None:
-    """While another object is in the place of os.environ, variables are those of the process; other homes are a fault."""
+    """While another object is in the place of os.environ, variables are the process's; others, or other homes, are faults."""
     env = {"HOME": str(machine.home), "FALLBACK_ROOTS_CAFILE": "/ca.pem"}
     cafile, problems = json.loads(python("-c", REPLACED, replaced, env=env).stdout)
     assert cafile == "/ca.pem"

@@ -195,11 +195,15 @@ def helped(*_: object) -> None:
     raise TimeoutError
 
 
-@pytest.mark.parametrize("given", ["nothing", "another frame"])
+@pytest.mark.parametrize("given", ["nothing", "another frame", "no number"])
 def test_whose_an_exception_is_not(given: str) -> None:
     """It is not where no handler is among the frames, whatever other frames a function was given."""
-    other = sys._getframe(1)
+    frames: dict[str, list[object]] = {
+        "nothing": [],
+        "another frame": [1, sys._getframe(1)],
+        "no number": [None, sys._getframe()],
+    }
     with pytest.raises(TimeoutError) as raised:
-        helped(*([other, other] if given == "another frame" else []))
+        helped(*frames[given])
     assert not _is_the_programs(raised.value)
     assert not _is_the_programs(TimeoutError())

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import NOWHERE, certifi_roots, on_windows, output, python, subject_hash
 
-from fallback_roots import _files, _settings, _sources, _system
+from fallback_roots import _files, _places, _settings, _sources, _system
 
 NO_CERTIFICATE = "holds no certificate (expected PEM: -----BEGIN CERTIFICATE-----)"
 UNHASHED = "has no readable file named like 9d04f354.0"
@@ -874,6 +874,39 @@ def test_a_bundle_of_the_systems_that_cannot_be_read(
     with pytest.raises(OSError, match=re.escape(str(system / "1.pem"))):
         _sources.load(context, choose(prefer_system=True, cafile=str(world.file)))
     assert held(context) == set()
+
+
+@pytest.mark.parametrize("what", ["too large", "a FIFO"])
+def test_a_bundle_of_the_systems_that_may_hold_anything(what: str, system: Path, world: World) -> None:
+    """It is not passed over, either."""
+    if what == "a FIFO":
+        os.mkfifo(system / "1.pem")
+    else:
+        with (system / "1.pem").open("wb") as file:
+            file.truncate(_places.LARGEST_BUNDLE + 1)
+    with pytest.raises(ValueError, match=re.escape(str(system / "1.pem"))):
+        _sources.load(client(), choose(prefer_system=True, cafile=str(world.file)))
+
+
+@pytest.mark.parametrize("call", ["scandir", "open"])
+def test_a_directory_of_the_systems_that_cannot_be_read(
+    call: str, system: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a directory, or a hashed certificate in it; a dangling link holds nothing."""
+    furnish({"1/01234567.0": "B"}, system, world)
+    (system / "1" / "01234567.1").symlink_to(system / "nothing")
+    real = getattr(os, call)
+
+    def fail(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(path).endswith("1" if call == "scandir" else "01234567.0"):
+            raise PermissionError(errno.EACCES, "no", path)
+        return real(path, *args, **kwargs)
+
+    (source,) = _sources.load(client(), choose(prefer_system=True, cafile=str(world.file)))
+    assert (source.kind, source.certificates) == ("system", 1)
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(PermissionError):
+        _sources.load(client(), choose(prefer_system=True, cafile=str(world.file)))
 
 
 def test_without_prefer_system(system: Path, world: World) -> None:

@@ -70,7 +70,7 @@ def _is_the_programs(error: BaseException) -> bool:
     """Whether a signal's handler has raised `error` in the middle of our work: a time limit of the program's own (RQ, Celery).
 
     Where a handler is among the frames of the traceback; there is no other trace of it. Or what was one when it was called, for
-    which the frame that it interrupted is an argument: some put the handler back that was there before, and then raise.
+    which a number and the frame that it interrupted are arguments: some put the old handler back before they raise.
     """
     frames = error.__traceback__
     if frames is None or frames.tb_next is None:
@@ -95,7 +95,8 @@ def _is_the_programs(error: BaseException) -> bool:
             given = [found.get(name) for name in names[: code.co_argcount]]
             if code.co_flags & 4:  # CO_VARARGS
                 given += found.get(names[code.co_argcount + code.co_kwonlyargcount], ())
-            if code in codes or any(value is interrupted for value in given):
+            places = (place for place in range(1, len(given)) if given[place] is interrupted)
+            if code in codes or any(isinstance(given[place - 1], int) for place in places):
                 return True
             interrupted = frame
         return False

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ._watch import Site
 
 
+VARIABLES = _ssl.get_default_verify_paths()[::2]
+
+
 class Verdict:
     """What was found out about one default load: `code`, `reason` (a sentence), `places` (a tuple of `Place`).
 
@@ -101,6 +104,8 @@ def _foreign(site: "Site", context: "Any", foreign_load: bool) -> "str | None":
 def _unsure(named: "tuple[str, str | None] | None") -> "str | None":
     if named is not None and named != _watch.variables():
         return "the variables that name certificates have changed while the default load ran"
+    if os.environ is not _watch.ENVIRON and any(os.environ.get(name) != _watch.ENVIRON.get(name) for name in VARIABLES):
+        return "os.environ has been replaced, and with it the variables that name certificates"
     if (os.stat, os.scandir) != _watch.LOOKS:
         return "os.stat or os.scandir has been replaced, and OpenSSL looks at the disk by neither"
     return None
@@ -133,7 +138,7 @@ def facts(
     protocol = vars(_ssl._SSLContext)["protocol"].__get__(context) if foreign is None else None
     return Facts(
         purpose=purpose is None or purpose == server_auth,
-        server=protocol == site.module.PROTOCOL_TLS_SERVER,
+        server=protocol == _ssl.PROTOCOL_TLS_SERVER,
         foreign=foreign,
         unsure=_unsure(named),  # asked last: until now a variable may have changed
         preloaded_default=fresh,

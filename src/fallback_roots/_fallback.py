@@ -127,9 +127,8 @@ def _provide(site: "Site", context: Any) -> Outcome:
 
 
 def _known_settings(hook: "_watch.Hook") -> "Settings | None":
-    """The settings that have been read; not what a user has said, for root, which a daemon may be again after a while."""
-    became_root = any(now == 0 != then for now, then in zip(_ids(), hook.reader, strict=True))
-    return None if became_root else hook.settings
+    """The settings that have been read by root, or by this very user: a daemon may work for one user after the other."""
+    return hook.settings if hook.reader in ((0, 0), _ids()) else None
 
 
 def _ids() -> "tuple[int, int]":

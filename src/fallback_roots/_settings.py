@@ -241,6 +241,9 @@ def _replaced() -> "Iterator[str]":
         for name in HOMES:
             if os.environ.get(name) != _watch.ENVIRON.get(name):
                 yield f"os.environ has been replaced, and {name} with it (expected what the process was given)"
+        for name in sorted(os.environ):
+            if name.startswith(PREFIX) and os.environ[name] != _watch.ENVIRON.get(name):
+                yield f"os.environ has been replaced, and {name} with it (expected what the process was given)"
 
 
 # Last, so that a file that was cut short has none of it.

@@ -7,11 +7,13 @@ with a root file system, in which the same is done as root.
 ``python -m compatibility.pythons --fetch DIRECTORY`` makes one with debootstrap: Debian's unstable release with the newest
 Pythons, and without a CA certificate. pip and debootstrap alone use the network.
 
-Writes the table between the marks of ``docs/pythons.md``, and what it is made of to ``docs/pythons.json``; with names it writes
-neither. The exit status is 1 where a test has failed.
+Left out are the tests that take long, as in tox. Writes the table between the marks of ``docs/pythons.md``, and what it is made
+of to ``docs/pythons.json``; what is found now takes the place of what was found before on the same. The exit status is 1
+where a test has failed.
 """
 
 import argparse
+import datetime
 import json
 import os
 import shutil
@@ -34,7 +36,6 @@ PACKAGES = (
     "python3",
     "python3.14",
     "python3.15",
-    "pypy3",
     "openssl",
     "util-linux",
 )
@@ -43,8 +44,9 @@ TO_BUILD = ("dpkg-dev", "gcc", "libc6-dev", "libffi-dev", "libssl-dev", "make", 
 FINISH = """
 set -eu
 apt-get clean
-echo 'deb-src SUITE trixie main' >/etc/apt/sources.list.d/source.list
+printf '%s SUITE trixie main\\n' deb deb-src >/etc/apt/sources.list.d/stable.list
 apt-get -q -o Acquire::Check-Valid-Until=false update
+apt-get install -q -y --no-install-recommends -t trixie pypy3  # unstable's has no wheels
 cd /root
 apt-get -q --download-only source python3.13
 mkdir source
@@ -58,14 +60,17 @@ rm -r /root/source
 """.replace("SUITE", SUITE)
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 PROBE = """
-import json, platform, ssl, sysconfig
-print(json.dumps([
-    platform.python_implementation(),
-    platform.python_version(),
-    ssl.OPENSSL_VERSION,
-    ssl.create_default_context().cert_store_stats()["x509"],
-]))
+import json, platform, ssl, sys
+version = platform.python_version()
+if "PyPy" in sys.version:
+    version += ", PyPy " + sys.version.partition("PyPy ")[2].split()[0]
+try:
+    roots = str(ssl.create_default_context().cert_store_stats()["x509"])
+except OSError as error:
+    roots = type(error).__name__
+print(json.dumps([version, ssl.OPENSSL_VERSION, roots]))
 """
+LONG = ("benchmarks", "broken_installs", "faults", "signals")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 # Not chroot alone, in which no user namespace may be made.
 MOUNTS = """
@@ -99,17 +104,19 @@ PYTHONS = (
 
 
 class Found(NamedTuple):
-    """What came of the tests on one Python, on one machine; `why` it was not run."""
+    """What came of the tests on one Python, on one machine; `why` they were not run, and what `short` said then."""
 
     name: str
-    machine: str
+    machine: str = ""
+    date: str = ""
     version: str = ""
     openssl: str = ""
-    roots: int = 0
+    roots: str = ""
     passed: int = 0
     skipped: int = 0
     failed: tuple[str, ...] = ()
     why: str = ""
+    short: str = ""
 
 
 class Machine:
@@ -165,28 +172,37 @@ def copy_tracked(to: Path) -> None:
 
 
 def test(machine: Machine, python: Python) -> Found:
-    """Run the tests on one Python."""
+    """Run the tests on one Python, or where what they need is not to be had, `short` alone."""
     directory = machine.directory()
+    found = Found(python.name, machine.name, datetime.datetime.now().astimezone().date().isoformat())
     try:
-        inside, tree = machine.inside(directory), directory / "tree"
-        copy_tracked(tree)
+        inside = machine.inside(directory)
+        tree, interpreter = f"{inside}/tree", f"{inside}/venv/bin/python"
+        copy_tracked(directory / "tree")
         subprocess.run([*PIP, "download", "-q", "--no-deps", "-d", directory, "pip"], check=True)
         (pip,) = (f"{inside}/{wheel.name}/pip" for wheel in directory.glob("pip-*.whl"))
         machine.run(python.command, "-m", "venv", "--without-pip", *python.options, f"{inside}/venv")
-        interpreter = f"{inside}/venv/bin/python"
-        minimal = run.environment({})
-        implementation, version, openssl, roots = json.loads(machine.run(interpreter, "-c", PROBE, env=minimal))
-        machine.run(interpreter, pip, "install", "-q", "--prefer-binary", "-e", f"{inside}/tree[test]", "pip")
-        command = f"cd {inside}/tree && exec {interpreter} -m pytest -q --junit-xml {inside}/results.xml"
+        version, openssl, roots = json.loads(machine.run(interpreter, "-c", PROBE, env=run.environment({})))
+        found = found._replace(version=version, openssl=openssl, roots=roots)
+        install = [interpreter, pip, "install", "-q", "--prefer-binary"]
+        try:
+            machine.run(*install, "-e", f"{tree}[test]", "pip")
+            machine.run(interpreter, "-c", "import trustme")
+        except subprocess.CalledProcessError as error:
+            machine.run(*install, tree)
+            why = f"what they need: {last_line(error.stderr)}"
+            return found._replace(why=why, short=machine.run(interpreter, f"{tree}/tests/compatibility/short.py").strip())
+        ignored = " ".join(f"--ignore=tests/test_{name}.py" for name in LONG)
+        command = f"cd {tree} && exec {interpreter} -m pytest -q {ignored} --junit-xml {inside}/results.xml"
         said = machine.run("sh", "-c", command, check=False)
         if not (directory / "results.xml").exists():
-            return Found(python.name, machine.name, f"{implementation} {version}", openssl, roots, why=last_line(said))
+            return found._replace(why=last_line(said))
         passed, skipped, failed = counts((directory / "results.xml").read_text(encoding="utf-8"))
         if failed:
             print(said)
-        return Found(python.name, machine.name, f"{implementation} {version}", openssl, roots, passed, skipped, failed)
+        return found._replace(passed=passed, skipped=skipped, failed=failed)
     except subprocess.CalledProcessError as error:
-        return Found(python.name, machine.name, why=last_line(f"{error.stdout}{error.stderr}"))
+        return found._replace(why=last_line(f"{error.stdout}{error.stderr}"))
     finally:
         shutil.rmtree(directory)
 
@@ -217,31 +233,43 @@ def all_of(machines: Sequence[Machine], pythons: Sequence[Python]) -> Iterator[F
         yield test(machine, python)
     for python in pythons:
         if python not in [having for _, having in there]:
-            yield Found(python.name, "", why=f"not here: {python.command}")
+            yield Found(python.name, why=f"not here: {python.command}")
 
 
-def page(about: str, founds: Sequence[Found]) -> str:
+def page(founds: Sequence[Found]) -> str:
     """What stands between the marks."""
-    lines = ["| Python | on | version | OpenSSL | the machine's own roots | tests |", "| --- | --- | --- | --- | ---: | --- |"]
+    lines = ["| Python | on | version | OpenSSL | the machine's own roots | tests |", "| --- | --- | --- | --- | --- | --- |"]
     for found in founds:
         failed = f", **{len(found.failed)} failed**" if found.failed else ""
-        tests = f"not run: {found.why}" if found.why else f"{found.passed:,} passed, {found.skipped} skipped{failed}"
-        version, openssl = found.version.rpartition(" ")[2], " ".join(found.openssl.split()[:2])
-        lines.append(f"| {found.name} | {found.machine} | {version} | {openssl} | {found.roots if version else ''} | {tests} |")
+        tests = f"{found.passed:,} passed, {found.skipped} skipped{failed} ({found.date})"
+        if found.why:
+            short = f"the promises in short: {found.short} ({found.date}); " if found.short else ""
+            tests = f"{short}not run: {found.why}"
+        openssl = " ".join(found.openssl.split()[:2])
+        lines.append(f"| {found.name} | {found.machine} | {found.version} | {openssl} | {found.roots} | {tests} |")
     failures = [f"- {found.name}: `{name}`" for found in founds for name in found.failed]
-    return "\n\n".join(filter(None, [about, "\n".join(lines), "\n".join(failures)]))
+    return "\n\n".join(filter(None, ["\n".join(lines), "\n".join(failures)]))
 
 
-def as_json(about: str, founds: Sequence[Found]) -> str:
+def as_json(founds: Sequence[Found]) -> str:
     """What `page` is made of."""
     lines = ",\n".join(json.dumps(found) for found in founds)
-    return f'{{"about": {json.dumps(about)},\n"pythons": [\n{lines}\n]}}\n'
+    return f"[\n{lines}\n]\n"
 
 
-def from_json(text: str) -> tuple[str, list[Found]]:
+def from_json(text: str) -> list[Found]:
     """What `as_json` has written."""
-    content = json.loads(text)
-    return content["about"], [Found(*found)._replace(failed=tuple(found[7])) for found in content["pythons"]]
+    founds = [Found(*found) for found in json.loads(text)]
+    return [found._replace(failed=tuple(found.failed)) for found in founds]
+
+
+def merged(before: Sequence[Found], now: Sequence[Found]) -> list[Found]:
+    """What was found before, with what has been found now in its place; in the order of `PYTHONS`, and this machine first."""
+    known = {(found.name, found.machine): found for found in (*before, *now)}
+    ran = {found.name for found in known.values() if found.machine}
+    kept = [found for found in known.values() if found.machine or found.name not in ran]
+    names, here = [python.name for python in PYTHONS], Machine(None).name
+    return sorted(kept, key=lambda found: (names.index(found.name), found.machine != here, found.machine))
 
 
 def fetch(directory: Path) -> None:
@@ -257,7 +285,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fetch", type=Path, metavar="DIRECTORY", help="make a machine there, and run nothing")
     parser.add_argument("--machine", type=Path, metavar="DIRECTORY", help="run on its Pythons, too")
-    parser.add_argument("names", metavar="NAME", nargs="*", help="only these; write nothing")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="only these")
     args = parser.parse_args()
     if args.fetch:
         fetch(args.fetch.absolute())
@@ -265,11 +293,11 @@ def main() -> int:
     pythons = [python for python in PYTHONS if not args.names or python.name in args.names]
     machines = [Machine(None), *([Machine(args.machine.absolute())] if args.machine else [])]
     founds = list(all_of(machines, pythons))
-    about = run.machine().splitlines()[0].partition(",")[0]
-    print(page(about, founds))
-    if not args.names:
-        write_between(DOCS / "pythons.md", page(about, founds))
-        (DOCS / "pythons.json").write_text(as_json(about, founds), encoding="utf-8")
+    print(page(founds))
+    path = DOCS / "pythons.json"
+    all_found = merged(from_json(path.read_text(encoding="utf-8")) if path.exists() else [], founds)
+    path.write_text(as_json(all_found), encoding="utf-8")
+    write_between(DOCS / "pythons.md", page(all_found))
     return int(any(found.failed for found in founds))
 
 
