@@ -16,6 +16,7 @@ In what is shown, a line ``...`` stands for any lines, and ``…`` for any chara
 of C are any; 117 is the number of certifi's roots, and 118 one more.
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -193,6 +194,8 @@ def container(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Containe
 
     if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], check=False).returncode:
         pytest.skip("no namespaces can be made here")
+    if importlib.util.find_spec("ensurepip") is None:
+        pytest.skip("this Python has no ensurepip (Debian's python3-venv)")
     directory = tmp_path_factory.getbasetemp()
     directory = (directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory) / "container"
     with (directory.parent / "container.lock").open("w") as lock:

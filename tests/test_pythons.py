@@ -1,5 +1,6 @@
 """The tests are run on every Python that is there, and the docs show what came of it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ XML = """<testsuites><testsuite>
 <testcase classname="tests.test_two" name="test_d"><error message="at setup" /></testcase>
 </testsuite></testsuites>"""
 HERE = pythons.Machine(None)
+needs_git = pytest.mark.skipif(not (shutil.which("git") and (ROOT / ".git").exists()), reason="this is no clone")
 THIS = pythons.Python("this one", sys.executable)
 
 
@@ -36,6 +38,7 @@ def test_a_python_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
     ]
 
 
+@needs_git
 def test_the_tests_are_those_of_the_tracked_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies about in the tree is not among them."""
     root = tmp_path / "project"
@@ -52,6 +55,7 @@ def test_the_tests_are_those_of_the_tracked_files(tmp_path: Path, monkeypatch: p
     assert copied == ["README.md", "tests/test_it.py"]
 
 
+@needs_git
 def test_a_python_without_venv_is_not_run() -> None:
     """Why is the last thing that it said."""
     found = pythons.test(HERE, pythons.Python("broken", "false"))

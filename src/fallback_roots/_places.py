@@ -1,4 +1,4 @@
-"""Tier 2: the places where a default load looks for certificates; imports nothing that ssl has not imported.
+"""Tier 2: the places where a default load looks for certificates; imports functools and re besides what ssl does.
 
 What lives here: which places those are, and what each yields, as far as that can be told without OpenSSL. What must not:
 what follows from it.
@@ -7,6 +7,7 @@ what follows from it.
 certainly yields nothing, since loading a fallback beside it would widen somebody's trust.
 """
 
+# Before Python 3.14 ssl itself imports functools and re.
 import _io
 import _ssl
 import errno
