@@ -450,6 +450,7 @@ def test_variables_that_change_while_it_loads(layer: Copy, hashed_directory: Pat
 
     layer.site.load_default_certs(load, None, (context,), {})
     assert (layer.hook.verdict.code, layer.hook.outcome, roots(context)) == ("environment", None, 0)
+    context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
     layer.site.load_default_certs(load, None, (context,), {})  # nothing changes any more
     assert layer.hook.verdict.code == "empty"
 
@@ -532,6 +533,28 @@ def test_an_open_that_was_replaced(layer: Copy, ca_file: Path, monkeypatch: pyte
     monkeypatch.setenv("SSL_CERT_DIR", str(ca_file))
     assert roots(layer.ssl.create_default_context()) == 0
     assert layer.hook.verdict.code == "directory"
+
+
+# ---------------------------------------------------------------- one context, loaded twice
+
+
+@pytest.mark.parametrize("variable", NO_CAS)
+def test_a_second_load_adds_nothing_to_the_first(
+    variable: str, layer: Copy, ca_file: Path, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a context has by an earlier default load is somebody's choice, when its file or directory is gone, too."""
+    monkeypatch.delenv("FALLBACK_ROOTS_CAFILE")  # certifi's would show
+    monkeypatch.setenv(variable, str({"SSL_CERT_FILE": ca_file, "SSL_CERT_DIR": hashed_directory}[variable]))
+    context = layer.ssl.create_default_context()
+    count = roots(context)
+    assert count == (variable == "SSL_CERT_FILE")
+    monkeypatch.setenv(variable, NO_CAS[variable])
+    context.load_default_certs()
+    assert (roots(context), layer.hook.verdict.code) == (count, "certificates")
+    assert roots(layer.ssl.create_default_context()) > 1  # another context has the fallback
+    held = len(layer.hook.left)
+    del context
+    assert len(layer.hook.left) == held - (variable == "SSL_CERT_DIR")
 
 
 # ---------------------------------------------------------------- preloaded contexts

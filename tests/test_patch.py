@@ -705,6 +705,23 @@ print(type(ssl._create_default_https_context).__name__, ssl._create_default_http
     assert run(program) == ["function True"]
 
 
+@pytest.mark.parametrize("module", ["asyncio", "urllib.request"])
+def test_a_load_when_modules_are_cleared(module: str, run: Callable[..., list[str]]) -> None:
+    """An object that a module keeps to the interpreter's end may make a default load then, and finds it as without us."""
+    program = f"""
+import {module}, os
+class Client:
+    def __init__(self):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    def __del__(self, write=os.write):
+        self.context.load_default_certs()
+        write(1, b"sent what was left\\n")
+{module}.telemetry = Client()
+ssl.create_default_context()
+"""
+    assert run(program) == ["sent what was left"]
+
+
 def test_a_deep_copy_of_the_finders(run: Callable[..., list[str]]) -> None:
     """copy.deepcopy(sys.meta_path) works, and ours is itself in it."""
     program = """

@@ -221,7 +221,9 @@ def trust(world: World, places: Places, with_us: bool) -> set[str]:
     assert finder is not None
     hook = finder.hook
     assert hook is not None
-    changed = mock.patch.multiple(hook, off=not with_us, settings=None)  # put back, or the next test has this world's settings
+    changed = mock.patch.multiple(
+        hook, off=not with_us, settings=None, found=False
+    )  # put back, or the next test has this world's settings
     with mock.patch.dict(os.environ, variables(world, places)), changed:
         if world.door == "load":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

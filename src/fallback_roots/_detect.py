@@ -43,7 +43,7 @@ class Verdict:
 class Facts:
     """What `judge` needs to know of one default load; see `facts` for where each comes from."""
 
-    __slots__ = ("foreign", "places", "preloaded_default", "purpose", "server", "unsure")
+    __slots__ = ("earlier", "foreign", "places", "preloaded_default", "purpose", "server", "unsure")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Facts:
         server: bool = False,
         foreign: "str | None" = None,
         unsure: "str | None" = None,
+        earlier: bool = False,
         preloaded_default: int = 0,
         places: "tuple[Place, ...]" = (),
     ) -> None:
@@ -59,6 +60,7 @@ class Facts:
         self.server = server  # is the protocol PROTOCOL_TLS_SERVER?
         self.foreign = foreign  # why the context is not one of ours to judge
         self.unsure = unsure  # why what was looked at need not be what OpenSSL has looked at
+        self.earlier = earlier  # may an earlier default load have given the context something?
         self.preloaded_default = preloaded_default  # certificates that a default load finds, for a context that held some
         self.places = places
 
@@ -74,6 +76,8 @@ def judge(facts: Facts) -> Verdict:
         return Verdict("foreign", facts.foreign, places)
     if facts.unsure:
         return Verdict("environment", facts.unsure, places)
+    if facts.earlier:
+        return Verdict("certificates", "an earlier default load may have given the context what it trusts", places)
     if facts.preloaded_default:
         return Verdict(
             "certificates",
@@ -140,6 +144,8 @@ def facts(
         purpose=purpose is None or purpose == server_auth,
         server=protocol == _ssl.PROTOCOL_TLS_SERVER,
         foreign=foreign,
+        # A share that is not mounted any more, a bundle that is being replaced: it is somebody's choice still.
+        earlier=bool(before and site.hook.found) or id(context) in site.hook.left,
         unsure=_unsure(named),  # asked last: until now a variable may have changed
         preloaded_default=fresh,
         places=found,

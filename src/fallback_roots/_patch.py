@@ -22,10 +22,11 @@ class Wrapper(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # no generic be
         self._self_site = site
         self._self_name = name
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
+    # `bound` here, since at the interpreter's exit this module is cleared before ssl is.
+    def __get__(self, instance: Any, owner: Any = None, bound: Any = MethodType) -> Any:
         # As a function: on the class itself, and not a new object each time; on an instance a method, which copy, pickle and
         # weakref.WeakMethod know. wrapt's own bound wrapper is none of these.
-        return self if instance is None else MethodType(self, instance)
+        return self if instance is None else bound(self, instance)
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)

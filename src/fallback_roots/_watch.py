@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .auto import Finder
 
 DOORS = ("load_default_certs", "create_default_context")
+LASTING = ("directory", "device", "file", "environment")  # verdicts that a later load of the same context does not undo
 ALIAS = "_create_default_https_context"  # urllib's; programs ask whether it is ssl.create_default_context (PEP 476)
 LOADS = ("function", "compiled_function", "StandIn", "Wrapper")  # in Python, compiled by Nuitka, ours
 BUILT_IN: "Any" = type(str.join)  # a method written in C
@@ -152,8 +153,10 @@ class Hook:
         "__weakref__",
         "_locks",
         "_sites",
+        "found",
         "half_imported",
         "healthy",
+        "left",
         "loading",
         "off",
         "outcome",
@@ -169,6 +172,8 @@ class Hook:
         self._sites: list[ref[Site]] = []  # weakly: what stands in an ssl that nobody has any more would keep it
         self.verdict: Verdict | int | None = None  # on the last default load; a number: so many certificates were found
         self.healthy: tuple[Any, int] | None = None  # the state of a file that gave certificates, and how many
+        self.found = False  # has any default load found certificates?
+        self.left: dict[int, ref[Any]] = {}  # contexts whose default load met something that shows in no count, by their id
         self.said: dict[str, object] = {}  # what has been recorded: once for each process and reason
         # The rest is for `_fallback`.
         self._locks: dict[str, Any] = {}
@@ -319,6 +324,7 @@ class Site:
             after = certificates(context)
             if after is None or after > before:
                 hook.verdict = after
+                hook.found = hook.found or bool(after)
                 if state is not None and after and self.sets_standard_paths(context):
                     hook.healthy = state, after
                 return
@@ -329,6 +335,9 @@ class Site:
             purpose = args[0] if args else kwargs.get("purpose")
             hook.verdict = verdict = _detect.judge(_detect.facts(self, context, before, purpose, foreign_load, named))
             if verdict.code != "empty":
+                if verdict.code in LASTING:
+                    key, left = id(context), hook.left
+                    left[key] = ref(context, lambda _: left.pop(key, None))
                 return
             if "typing" in hook.half_imported:  # which `_fallback` imports; it sees to the rest
                 raise ImportError("another thread was importing typing when this process was forked")
