@@ -7,7 +7,7 @@ with a root file system, in which the same is done as root.
 ``python -m compatibility.pythons --fetch DIRECTORY`` makes one with debootstrap: Debian's unstable release with the newest
 Pythons, and without a CA certificate. pip and debootstrap alone use the network.
 
-Left out are the tests that take long, as in tox. Writes the table between the marks of ``docs/pythons.md``, and what it is made
+`LEFT_OUT` are the tests that take long, as in tox. Writes the table between the marks of ``docs/pythons.md``, and what it is made
 of to ``docs/pythons.json``; what is found now takes the place of what was found before on the same. The exit status is 1
 where a test has failed.
 """
@@ -70,7 +70,7 @@ except OSError as error:
     roots = type(error).__name__
 print(json.dumps([version, ssl.OPENSSL_VERSION, roots]))
 """
-LONG = ("benchmarks", "broken_installs", "faults", "signals")
+LEFT_OUT = ("benchmarks", "broken_installs", "faults", "pythons", "signals")  # they take long, or are of this command
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 # Not chroot alone, in which no user namespace may be made.
 MOUNTS = """
@@ -192,7 +192,7 @@ def test(machine: Machine, python: Python) -> Found:
             machine.run(*install, tree)
             why = f"what they need: {last_line(error.stderr)}"
             return found._replace(why=why, short=machine.run(interpreter, f"{tree}/tests/compatibility/short.py").strip())
-        ignored = " ".join(f"--ignore=tests/test_{name}.py" for name in LONG)
+        ignored = " ".join(f"--ignore=tests/test_{name}.py" for name in LEFT_OUT)
         command = f"cd {tree} && exec {interpreter} -m pytest -q {ignored} --junit-xml {inside}/results.xml"
         said = machine.run("sh", "-c", command, check=False)
         if not (directory / "results.xml").exists():
