@@ -7,8 +7,8 @@ with a root file system, in which the same is done as root.
 ``python -m compatibility.pythons --fetch DIRECTORY`` makes one with debootstrap: Debian's unstable release with the newest
 Pythons, and without a CA certificate. pip and debootstrap alone use the network.
 
-`LEFT_OUT` are the tests that take long, as in tox. Writes the table between the marks of ``docs/pythons.md``, and what it is made
-of to ``docs/pythons.json``; what is found now takes the place of what was found before on the same. The exit status is 1
+`LEFT_OUT` are the tests that take long, as in tox. Writes the table between the marks of ``docs/pythons.md``, and what it is
+made of to ``docs/pythons.json``; what is found now takes the place of what was found before on the same. The exit status is 1
 where a test has failed.
 """
 
