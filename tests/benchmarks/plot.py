@@ -65,5 +65,6 @@ def scale(series: "dict[Growth, dict[str, Points]]", path: Path) -> None:
         panel.set(xscale="log", yscale="log", xlabel=growth.by, ylabel=growth.what)
         panel.set_xticks(growth.sizes, growth.sizes)
         panel.minorticks_off()
-    panels[-1].legend(fontsize=7, frameon=False)
+    handles, labels = panels[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=7, frameon=False)
     save(figure, path)
