@@ -19,7 +19,7 @@ import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks import run
 from benchmarks.machines import Machine
@@ -191,11 +191,12 @@ def fetch(suite: Suite, directory: Path) -> Sdist:
 
 def unpack(archive: Path, kept: Sequence[str], directory: Path) -> None:
     """Those parts of an sdist, without the directory that it has all in."""
+    safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # not before 3.11.4
     with tarfile.open(archive) as sdist:
         for member in sdist.getmembers():
             member.name = member.name.partition("/")[2]
             if member.name.partition("/")[0] in kept:
-                sdist.extract(member, directory, filter="data")
+                sdist.extract(member, directory, **safely)
 
 
 class Suites(compare.Tests):
