@@ -187,13 +187,31 @@ def steps(block: Block) -> Iterator[Step]:
             yield Step(block, re.sub("^> ?", "", typed, flags=re.MULTILINE).rstrip("\n"), shown or None)
 
 
+OVERLAY = """
+mount -t tmpfs none "$1" && mkdir "$1/upper" "$1/work" "$1/root" &&
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+"""
+
+
 @pytest.fixture(scope="session")
 def container(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Container:
     """One for all workers of a test run."""
     import fcntl  # not on Windows
 
-    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], check=False).returncode:
-        pytest.skip("no namespaces can be made here")
+    namespaces = [
+        "unshare",
+        "--mount",
+        "--net",
+        "--pid",
+        "--fork",
+        "sh",
+        "-c",
+        OVERLAY,
+        "_",
+        str(tmp_path_factory.mktemp("overlay")),
+    ]
+    if subprocess.run(namespaces, check=False).returncode:
+        pytest.skip("no namespaces, or no overlay in them, can be made here")
     if importlib.util.find_spec("ensurepip") is None:
         pytest.skip("this Python has no ensurepip (Debian's python3-venv)")
     directory = tmp_path_factory.getbasetemp()
