@@ -190,7 +190,7 @@ def test(machine: Machine, python: Python) -> Found:
             machine.run(interpreter, "-c", "import trustme")
         except subprocess.CalledProcessError as error:
             machine.run(*install, tree)
-            why = f"what they need: {last_line(error.stderr)}"
+            why = f"what they need: {last_line(error.stderr)}".replace(f"{inside}/", "")
             return found._replace(why=why, short=machine.run(interpreter, f"{tree}/tests/compatibility/short.py").strip())
         ignored = " ".join(f"--ignore=tests/test_{name}.py" for name in LEFT_OUT)
         command = f"cd {tree} && exec {interpreter} -m pytest -q {ignored} --junit-xml {inside}/results.xml"
