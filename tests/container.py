@@ -6,8 +6,8 @@ on loopback, whose certificates are those of `HOSTS`. In it are
 - ``/venv``, first on PATH, a venv with the wheel of this tree (not in a `bare` one), and pip, which gets its wheels from
   ``/wheels`` in place of an index; the certifi among these has one root more: that of example.org;
 - ``/usr/local/bin/python`` and ``python3``, a Python without any packages, as in an image;
-- ``/etc/ssl/corp.pem`` and ``/work/corp.pem``, the root of intranet.example.com, which nobody else has;
-- in ``/work``, where scripts start, also ``requirements.txt``, which has the wheels' hashes, ``corp.toml``, settings,
+- ``/etc/ssl/corp.pem`` and ``/srv/corp.pem``, the root of intranet.example.com, which nobody else has;
+- in ``/srv``, where scripts start, also ``requirements.txt``, which has the wheels' hashes, ``corp.toml``, settings,
   ``DIR``, an empty directory, and ``app.py``, a program that makes a default context;
 - ``/usr/local/bin/fetch URL``, by Python's ``urllib``.
 """
@@ -76,20 +76,20 @@ BASE = """
 set -e
 rm -rf {places}
 for place in {parents}; do chmod o+x "$place"; done
-mkdir -p /etc/ssl /work/DIR /wheels
+mkdir -p /etc/ssl /srv/DIR /wheels
 # No links: a venv made by one would look for the standard library from there, and might find Debian's.
 printf '#!/bin/sh\\nexec %s "$@"\\n' {python} >/usr/local/bin/python
 cp /usr/local/bin/python /usr/local/bin/python3
 chmod 755 /usr/local/bin/python /usr/local/bin/python3
 cp {directory}/corp.pem /etc/ssl/
-cp {directory}/corp.pem {directory}/app.py /work/
+cp {directory}/corp.pem {directory}/app.py /srv/
 cp {directory}/fetch /usr/local/bin/
 chmod 755 /usr/local/bin/fetch
 cp {directory}/wheels/* /wheels/
 cp {directory}/hosts /etc/hosts
 echo > /etc/resolv.conf  # nobody: no other name is found, and nobody waits for that
-cp {directory}/requirements.txt /work/
-echo 'cafile = "corp.pem"' >/work/corp.toml
+cp {directory}/requirements.txt /srv/
+echo 'cafile = "corp.pem"' >/srv/corp.toml
 /usr/local/bin/python -m venv /venv
 """
 
@@ -166,7 +166,7 @@ class Container:
                 ),
                 *(sys.executable, ROOT / "tests" / "container_hosts.py", self.directory / "certificates", file.name),
                 *(f"{name}={value}" for name, value in variables.items()),
-                *("sh", "-c", "cd /work 2>/dev/null; exec bash /script"),
+                *("sh", "-c", "cd /srv 2>/dev/null; exec bash /script"),
             ],
             env=environment(),
             stdin=subprocess.DEVNULL,
