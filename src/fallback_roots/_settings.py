@@ -238,11 +238,8 @@ def _shown(text: str, is_name: bool = False) -> str:
 def _replaced() -> "Iterator[str]":
     """Whether somebody's object stands in the place of ``os.environ`` and says other things about where files are."""
     if os.environ is not _watch.ENVIRON:
-        for name in HOMES:
+        for name in (*HOMES, *sorted(name for name in os.environ if name.startswith(PREFIX))):
             if os.environ.get(name) != _watch.ENVIRON.get(name):
-                yield f"os.environ has been replaced, and {name} with it (expected what the process was given)"
-        for name in sorted(os.environ):
-            if name.startswith(PREFIX) and os.environ[name] != _watch.ENVIRON.get(name):
                 yield f"os.environ has been replaced, and {name} with it (expected what the process was given)"
 
 

@@ -145,12 +145,8 @@ def bundle(kind: str, path: str) -> Found:
     try:
         data, problem = _files.read(path, _places.LARGEST_BUNDLE)
     except (OSError, ValueError) as error:
-        if kind == "system":
-            raise  # it is there, and may hold what was chosen
         _reraise_if_it_may_pass(error)
         return Found(kind, path, problem=f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")
-    if problem and kind == "system" and not os.path.isdir(path):
-        raise ValueError(f"{path}: {problem} (expected a PEM bundle)")  # it may hold what was chosen, too
     if problem:
         return Found(kind, path, problem=f"{path}: {problem} (expected a PEM bundle)")
     # OpenSSL skips a byte order mark, too; comments may be in any encoding.
@@ -163,23 +159,10 @@ def hashed_directory(kind: str, path: str) -> Found:
         return Found(kind, path, problem=f"{path}: contains {os.pathsep!r} (expected one directory)")
     if _places.is_lost_on_openssl(path):
         return Found(kind, path, problem=f"{path}: OpenSSL on Windows does not find it (expected a path in ASCII)")
-    if kind == "system":
-        _look_into(path)
     place = _places.directory(kind, path, alone=False, special=False)
     if place.state != _places.IN_EFFECT:
         return Found(kind, path, problem=f"{path}: {place.why} (expected a hashed directory, as openssl rehash makes it)")
     return Found(kind, path)
-
-
-def _look_into(path: str) -> None:
-    """Raise OSError where the directory at `path`, or a hashed certificate in it, cannot be read: it may be what is chosen."""
-    with os.scandir(path) as listing:
-        for entry in listing:
-            if _places.HASHED_NAME.match(entry.name):
-                try:
-                    os.close(os.open(entry.path, _files.FLAGS))
-                except FileNotFoundError:  # a dangling link
-                    pass
 
 
 def load_one(context: Any, found: Found) -> Source:

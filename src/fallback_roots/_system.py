@@ -1,7 +1,10 @@
-"""Tier 3: where operating systems keep their roots; imports os only. For ``prefer_system`` and the commands."""
+"""Tier 3: where operating systems keep their roots; imports what ssl imports. For ``prefer_system`` and the commands."""
 
 import os
+import stat
 from typing import TYPE_CHECKING
+
+from . import _files, _places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,12 +47,32 @@ if os.name == "nt":
 def places() -> "Iterator[tuple[str, bool]]":
     """Every place that is there, and whether it is of a bundle; those of bundles first, and broken ones, too.
 
-    Raises OSError where it cannot be known whether one is there.
+    Raises OSError or ValueError where one may be there, or is, and cannot be read: it may hold what was chosen.
     """
-    for known, is_bundle in ((BUNDLES, True), (DIRECTORIES, False)):
+    for known, look, is_bundle in ((BUNDLES, _look_at_bundle, True), (DIRECTORIES, _look_into, False)):
         for path, _ in known:
             try:
-                os.stat(path)
+                look(path)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             yield path, is_bundle
+
+
+def _look_at_bundle(path: str) -> None:
+    descriptor = os.open(path, _files.FLAGS)
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISDIR(status.st_mode) and not (stat.S_ISREG(status.st_mode) and status.st_size <= _places.LARGEST_BUNDLE):
+        raise ValueError(f"{path}: is not a regular file of at most {_places.LARGEST_BUNDLE} bytes (expected a PEM bundle)")
+
+
+def _look_into(path: str) -> None:
+    with os.scandir(path) as listing:
+        for entry in listing:
+            if _places.HASHED_NAME.match(entry.name):
+                try:
+                    os.close(os.open(entry.path, _files.FLAGS))
+                except FileNotFoundError:  # a dangling link
+                    pass
