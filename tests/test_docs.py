@@ -249,6 +249,18 @@ def test_what_a_page_shows(page: Path, container: Container) -> None:
     assert wrong == [], "\n\n".join(wrong)
 
 
+@slim
+def test_a_bundle_of_both(container: Container) -> None:
+    """Where Python finds a bundle, one that has a company's CA besides is made as the page says, and verifies both."""
+    (block,) = [block for block in BLOCKS if block.of_mark("test").endswith("::test_a_bundle_of_both")]
+    commands = "".join(f"{line.removeprefix('$ ')}\n" for line in block.text.splitlines())
+    _, healthy = KINDS["healthy"]
+    ask = "for host in example.org intranet.example.com; do fetch https://$host 2>&1 | tail -n 1; done\n"
+    said = container.run(f"{healthy}{ask}{commands}{ask}").stdout.splitlines()
+    assert "unable to get local issuer certificate" in said.pop(1), said
+    assert said == ["hello"] * 3
+
+
 # ---------------------------------------------------------------- what is run by other machines than a shell
 
 APP = 'import urllib.request\n\nprint(urllib.request.urlopen("https://example.org", timeout=30).status)\n'
