@@ -25,7 +25,7 @@ from platformdirs import macos, unix, windows
 from support import ROOT, new_ca, python, without_cas
 
 import fallback_roots
-from fallback_roots import _cli, _config, _detect, _fallback, _places, _settings, _system
+from fallback_roots import _cli, _config, _detect, _directories, _fallback, _places, _settings, _system
 
 PACKAGE = ROOT / "src" / "fallback_roots"
 HOME = "/home-of-the-user"
@@ -83,7 +83,7 @@ def keys() -> str:
         meaning = in_code(meaning, [*VARIABLES, "lazy"])
         for plain, link in LINKS.items():
             meaning = meaning.replace(plain, link)
-        rows.append((code(name), TYPES[key.type], said, meaning, code(_settings.PREFIX + name.upper())))
+        rows.append((code(name), TYPES[key.type], said, meaning, code(_directories.PREFIX + name.upper())))
     return table(("key", "type", "default", "meaning", "variable"), rows)
 
 
@@ -122,7 +122,7 @@ def places() -> str:
 
 def homes() -> str:
     """The variables of others that count."""
-    assert tuple(HOMES) == _settings.HOMES
+    assert tuple(HOMES) == _directories.HOMES
     ssl = [(name, "what Python's own default load looks at; [how it decides](how-it-decides.md)") for name in VARIABLES]
     known = [*ssl, *HOMES.items()]
     return table(("variable", "what it decides"), ((code(name), meaning) for name, meaning in known))

@@ -97,7 +97,8 @@ print(found, *sorted({"certifi", "tomli", "tomllib", "wrapt"} & set(sys.modules)
 
 
 FALLBACK = JUDGED | {
-    f"fallback_roots.{name}" for name in ("_certifi", "_fallback", "_patch", "_pem", "_say", "_settings", "_sources", "errors")
+    f"fallback_roots.{name}"
+    for name in ("_certifi", "_directories", "_fallback", "_patch", "_pem", "_say", "_settings", "_sources", "errors")
 }
 
 

@@ -696,6 +696,7 @@ IMPORTED = (
     "fallback_roots._places",
     "fallback_roots._fallback",
     "fallback_roots._settings",
+    "fallback_roots._directories",
     "platformdirs",
     "platformdirs.unix",
     "fallback_roots._sources",

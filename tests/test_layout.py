@@ -32,7 +32,7 @@ LATER = {
 # Who is the only one to import a module that is not in every Python's standard library.
 USERS = {
     "certifi": "fallback_roots._certifi",
-    "platformdirs": "fallback_roots._settings",
+    "platformdirs": "fallback_roots._directories",
     "tomli": "fallback_roots._config",
     "tomllib": "fallback_roots._config",  # since Python 3.11
     "trustme": "fallback_roots._cli.demo",

@@ -23,7 +23,7 @@ from support import NO_CAS, certifi_roots, on_windows, python, subject_hash
 from test_sources import World, choose, client, gets_a_root, held
 from test_subject_hash import attribute, der, with_subject
 
-from fallback_roots import _certifi, _lazy, _manifest, _places, _rehash, _settings, _sources, _system
+from fallback_roots import _certifi, _directories, _lazy, _manifest, _places, _rehash, _sources, _system
 
 DAY = 24 * 60 * 60
 
@@ -403,7 +403,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
 
 def test_no_home(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody says where it should be and the user has no home, there is none."""
-    monkeypatch.setattr(_settings, "user_cache", lambda: None)
+    monkeypatch.setattr(_directories, "user_cache", lambda: None)
     (source,) = _sources.load(client(), choose(lazy=True, cafile=str(world.file)))
     assert source.note == "not lazily, since there is no home directory"
 
@@ -417,8 +417,8 @@ def test_the_users_cache(world: World, cache: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_users_cache_that_is_relative(monkeypatch: pytest.MonkeyPatch) -> None:
     """The current directory never has a say: a place that would be relative is none."""
-    monkeypatch.setattr(_settings, "_platformdirs", lambda: types.SimpleNamespace(user_cache_dir="~/.cache/fallback-roots"))
-    assert _settings.user_cache() is None
+    monkeypatch.setattr(_directories, "_platformdirs", lambda: types.SimpleNamespace(user_cache_dir="~/.cache/fallback-roots"))
+    assert _directories.user_cache() is None
 
 
 def test_a_list_of_directories(world: World, tmp_path: Path) -> None:
@@ -1135,7 +1135,7 @@ def test_a_user_without_any_home(world: World, monkeypatch: pytest.MonkeyPatch) 
         def user_cache_dir(self) -> str:
             raise RuntimeError("could not determine the home directory")
 
-    monkeypatch.setattr(_settings, "_platformdirs", Homeless)
+    monkeypatch.setattr(_directories, "_platformdirs", Homeless)
     (source,) = _sources.load(client(), choose(lazy=True, cafile=str(world.file)))
     assert (source.note, source.doubt) == ("not lazily, since there is no home directory", None)
 

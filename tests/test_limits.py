@@ -17,6 +17,7 @@ from test_doors import Copy, copied_ssl
 from fallback_roots import (
     _config,
     _detect,
+    _directories,
     _fallback,
     _files,
     _is_the_programs,
@@ -79,7 +80,7 @@ def executes(patch: pytest.MonkeyPatch) -> Any:
 
 def closed(patch: pytest.MonkeyPatch) -> Any:
     patch.setattr(os, "stat", limit)
-    return lambda: _settings._is_closed("/home")
+    return lambda: _directories._is_closed("/home")
 
 
 def of_a_bundle(patch: pytest.MonkeyPatch) -> Any:
@@ -147,7 +148,7 @@ PLACES: dict[str, Callable[[pytest.MonkeyPatch], Any]] = {
     "the privileges": patched(_places, "raised_privileges", lambda: _places.places({})),
     "SSL_CERT_FILE": patched(os, "stat", lambda: _places._look_at_file("/ca.pem")),
     "SSL_CERT_DIR": patched(os, "stat", lambda: _places.directory(DIRECTORY, "/certs")),
-    "the places of settings": patched(_settings, "_platformdirs", lambda: _settings.places({}, False, [])),
+    "the places of settings": patched(_directories, "_platformdirs", lambda: _directories.config_files({}, False, [])),
     "a home": closed,
     "a config file": patched(_files, "read", lambda: _settings._read_file("/config.toml", "user", False)),
     "a bundle": of_a_bundle,

@@ -149,9 +149,9 @@ def directory(cache: str | None) -> str:
     if raised:
         raise NotLazyError("the process has raised privileges")
     if cache is None:
-        from . import _settings
+        from . import _directories
 
-        cache = _settings.user_cache()
+        cache = _directories.user_cache()
         if cache is None:
             raise NotLazyError("there is no home directory")
     if os.pathsep in cache:

@@ -69,6 +69,7 @@ TESTS = {
     "_manifest": "lazy cache_command",
     "_rehash": "lazy cache_command",
     "_subject_hash": "subject_hash",
+    "_directories": "settings limits lazy worlds bad_input",
     "_settings": "settings limits fuzz lazy worlds bad_input",
     "_config": "settings limits fuzz worlds bad_input",
     "_places": "places detect sources settings limits lazy worlds bad_input",

@@ -1,4 +1,4 @@
-"""Tier 4: ``fallback-roots config``; imports `_settings` and `_sources`.
+"""Tier 4: ``fallback-roots config``; imports `_directories`, `_settings` and `_sources`.
 
 What lives here: where settings come from, what they are, whether they are sound, and a file that says what is chosen. What must
 not: any rule of theirs, which `_settings` and `_sources` have.
@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import _settings, _sources
+from .. import _directories, _settings, _sources
+from .._directories import PREFIX
 from .._say import plain
-from .._settings import KEYS, PREFIX, Settings
+from .._settings import KEYS, Settings
 from .._sources import Source
 from ..errors import FallbackRootsError
 from ._config_file import file_text
@@ -33,10 +34,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _path(_: argparse.Namespace) -> int:
     settings = _settings.read()
-    raised = _settings.raised_privileges(os.environ, [])
+    raised = _directories.raised_privileges(os.environ, [])
     lines = [*file_lines(settings.files)]
     read = {file.path for file in settings.files}
-    aside = [place for place in _settings.places(_foreign(), raised, []) if place[0] not in read]
+    aside = [place for place in _directories.config_files(_foreign(), raised, []) if place[0] not in read]
     if aside:
         lines += ["", f"Not read, because {VARIABLE} is set"]
         lines += [place_line(path, origin, os.path.lexists(path)) for path, origin in aside]
@@ -128,8 +129,8 @@ def _absolute(path: str) -> str:
 def _place(name: str) -> str:
     """Where the config file `name` (user, site, env) is: of several that of the highest precedence."""
     problems: list[str] = []
-    raised = _settings.raised_privileges({}, problems)
-    places = _settings.places(_foreign(), raised, problems)
+    raised = _directories.raised_privileges({}, problems)
+    places = _directories.config_files(_foreign(), raised, problems)
     paths = [path for path, origin in places if origin == ORIGINS[name]]
     if not paths:
         why = "the process has raised privileges" if raised else "its directory is not an absolute path"
