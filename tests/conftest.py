@@ -16,6 +16,14 @@ import trustme
 from https_server import Server
 from support import NOWHERE, ROOT, environment, new_ca, subject_hash
 
+# The files whose tests take longest, and these first: else one worker has them left when the other one is done.
+LONGEST = ("test_faults.py", "test_signals.py", "test_broken_installs.py", "test_worlds.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def nowhere() -> Iterator[None]:

@@ -25,7 +25,7 @@ import handshakes
 
 import fallback_roots
 
-HOME = str(Path(fallback_roots.__file__).parent) + os.sep
+FILES = frozenset(map(str, Path(fallback_roots.__file__).parent.rglob("*.py")))
 Site = tuple[str, int, str]
 
 
@@ -59,34 +59,32 @@ SWALLOWED: list[Callable[[], BaseException]] = [
 def ours(code: CodeType) -> bool:
     """Whether `code` is of our package, and on the road of a load."""
     # `_is_the_programs` asks who has raised an exception, and must not take one of its own for an answer.
-    return code.co_filename.startswith(HOME) and code.co_name not in ("<module>", "__call__", "_is_the_programs")
+    return code.co_filename in FILES and code.co_name not in ("<module>", "__call__", "_is_the_programs")
 
 
 class Profile:
     """Notes the calls that leave our package, and raises `fault` at the one that `chosen` names."""
 
     def __init__(self, chosen: Site | None = None, fault: Callable[[], BaseException] | None = None) -> None:
-        self.sites: list[Site] = []
+        self.sites: dict[Site, None] = {}  # in their order
         self.chosen = chosen
         self.fault = fault
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event == "c_call" and ours(frame.f_code):
-            caller, name = frame, getattr(arg, "__qualname__", repr(arg))
-        elif (
-            event == "call"
-            and frame.f_back is not None
-            and ours(frame.f_back.f_code)
-            and not frame.f_code.co_filename.startswith(HOME)
-        ):
-            caller, name = frame.f_back, frame.f_code.co_name
+        if event == "c_call":
+            caller = frame
+        elif event == "call" and frame.f_back is not None and frame.f_code.co_filename not in FILES:
+            caller = frame.f_back
         else:
             return
+        if not ours(caller.f_code):
+            return
+        name = getattr(arg, "__qualname__", repr(arg)) if event == "c_call" else frame.f_code.co_name
         if name in ("load_default_certs", "create_default_context"):  # the original, whose exceptions are the program's
             return
-        site = (Path(caller.f_code.co_filename).name, caller.f_lineno, name)
+        site = (os.path.basename(caller.f_code.co_filename), caller.f_lineno, name)  # noqa: PTH119  # a tenth of a Path's time
         if site not in self.sites:
-            self.sites.append(site)
+            self.sites[site] = None
             if site == self.chosen and self.fault is not None:
                 raise self.fault()
 
