@@ -1,5 +1,6 @@
 """Fixtures: a real CA, a real TLS server on loopback, and a real venv with the built wheel."""
 
+import compileall
 import importlib.metadata
 import os
 import shutil
@@ -11,6 +12,7 @@ import venv
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 import trustme
 from https_server import Server
@@ -57,6 +59,16 @@ def hashed_directory(ca_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("hashed")
     (path / f"{subject_hash(ca_file)}.0").symlink_to(ca_file)
     return path
+
+
+@pytest.fixture(scope="session")
+def short_certifi(ca_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory for ``PYTHONPATH``: certifi's own code, and a bundle of one root, which takes OpenSSL less time."""
+    directory = tmp_path_factory.mktemp("certifi")
+    shutil.copytree(Path(certifi.__file__).parent, directory / "certifi")
+    shutil.copy(ca_file, directory / "certifi" / "cacert.pem")
+    compileall.compile_dir(directory, quiet=1)
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,11 @@
 A profile function sees each call from a frame of ours into code that is not: the first run lists them, and then each is made
 to raise, in a fork of its own. Nobody keeps a list of the calls by hand, so a new one is covered.
 
-Arguments: ``all``, ``some`` or ``few`` faults; ``cold`` or ``warm`` (all that a fallback needs is imported before); numbers of
-roots that a context may hold after a fault, and the last of them is that of the whole fallback. ``SERVER`` may name a server's
-certificate and key: a context that holds nothing and verifies it has one root, lazily. ``CACHES`` may name a directory: each
-fork has a cache of its own in it. Prints one line for each offence, and a last one with the number of faults. Interrupts and a
-signal handler's time limit must reach the program, nothing else may.
+Arguments: ``all``, ``some`` or ``few`` faults; ``cold`` or ``warm`` (all modules that a fallback needs are imported before);
+numbers of roots that a context may hold after a fault, and the last of them is that of the whole fallback. ``SERVER`` may
+name a server's certificate and key: a context that holds nothing and verifies it has one root, lazily. ``CACHES`` may name a
+directory: each fork has a cache of its own in it. Prints one line for each offence, and a last one with the number of faults.
+Interrupts and a signal handler's time limit must reach the program, nothing else may.
 """
 
 import os
@@ -26,6 +26,7 @@ import handshakes
 import fallback_roots
 
 FILES = frozenset(map(str, Path(fallback_roots.__file__).parent.rglob("*.py")))
+OURS = ("_certifi", "_config", "_fallback", "_lazy", "_patch", "_rehash", "_say", "_settings", "_sources")
 Site = tuple[str, int, str]
 
 
@@ -171,7 +172,8 @@ def main(faults_wanted: str, warm: str, *allowed: str) -> None:
         faults = [faults[0], faults[4]]
     signal.signal(signal.SIGUSR1, end)
     if warm == "warm":
-        for name in ("certifi", "logging", "platformdirs", "wrapt", "tomllib" if sys.version_info >= (3, 11) else "tomli"):
+        toml = "tomllib" if sys.version_info >= (3, 11) else "tomli"
+        for name in ("certifi", "logging", "platformdirs", "wrapt", toml, *(f"fallback_roots.{name}" for name in OURS)):
             __import__(name)
     in_a_fork(list_sites)  # what one process leaves for the next, a lazy fallback's directory, is there from now on
     listed = [site.split("|") for site in in_a_fork(list_sites)]

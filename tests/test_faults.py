@@ -1,13 +1,10 @@
 """Every call that leaves the package fails in turn, and nothing of it reaches the program: see `fault_driver`."""
 
-import compileall
-import shutil
 from pathlib import Path
 
-import certifi
 import pytest
 import trustme
-from support import NO_CAS, ROOT, python
+from support import NO_CAS, ROOT, output, python
 
 DRIVER = ROOT / "tests" / "fault_driver.py"
 CONFIG = {
@@ -34,13 +31,11 @@ def test_a_configured_fallback(bundle: str, ca_file: Path, hashed_directory: Pat
     assert int(number) > 300
 
 
-def test_the_first_fallback_of_a_process(ca_file: Path, tmp_path: Path) -> None:
-    """With certifi and all the imports of a first load: likewise. It is certifi's code with one root, which takes less time."""
-    shutil.copytree(Path(certifi.__file__).parent, tmp_path / "certifi")
-    shutil.copy(ca_file, tmp_path / "certifi" / "cacert.pem")
-    compileall.compile_dir(tmp_path / "certifi", quiet=1)
-    roots = python("-c", "import certifi; print(certifi.contents().count('BEGIN CERTIFICATE'))", env={"PYTHONPATH": str(tmp_path)})
-    *offences, number = run("some", "cold", "0", roots.stdout.strip(), env={"PYTHONPATH": str(tmp_path)})
+def test_the_first_fallback_of_a_process(short_certifi: Path) -> None:
+    """With certifi and all the imports of a first load: likewise."""
+    env = {"PYTHONPATH": str(short_certifi)}
+    full = output("-c", "import certifi; print(certifi.contents().count('BEGIN CERTIFICATE'))", env=env)
+    *offences, number = run("some", "cold", "0", full, env=env)
     assert offences == []
     assert int(number) > 300
 
