@@ -20,7 +20,7 @@ from conftest import needs_root
 from support import NO_CAS, NOWHERE, PROGRAM, ROOT, new_ca, python
 
 # In a WARNING.
-LOADED = "loaded 1 roots from cafile"
+LOADED = "loaded 1 root from cafile"
 SITES_COMPLAINT = re.compile(
     r"(Error processing line 1 of .*/fallback_roots\.pth:\n\n(  .*\n|\n)*?\nRemainder of file ignored\n){1,2}"
 )
@@ -602,11 +602,11 @@ BROKEN = {
         certifi_is(holds("certifi/__init__.py", RAISES)), "none", ("certifi: cannot be imported (RuntimeError: broken)",)
     ),
     "certifi missing, and not chosen": Break(gone("certifi"), "chosen", (LOADED,)),
-    "certifi of 2017": Break(certifi_of(OF_ITS_OWN), "own", ("loaded 1 roots from certifi",)),
-    "certifi of 2020": Break(certifi_of(OF_ITS_OWN, READS_A_RESOURCE), "own", ("loaded 1 roots from certifi",)),
+    "certifi of 2017": Break(certifi_of(OF_ITS_OWN), "own", ("loaded 1 root from certifi",)),
+    "certifi of 2020": Break(certifi_of(OF_ITS_OWN, READS_A_RESOURCE), "own", ("loaded 1 root from certifi",)),
     # in certifi's place
     "Debian's certifi": Break(debians(f"{NOWHERE}/ca.crt"), "none", (APT,)),
-    "Debian's certifi, and the bundle": Break(debians("{own}"), "own", ("loaded 1 roots from certifi",)),
+    "Debian's certifi, and the bundle": Break(debians("{own}"), "own", ("loaded 1 root from certifi",)),
     "certifi-system-store": Break(
         system_store(NOWHERE, None),
         "none",
@@ -616,11 +616,11 @@ BROKEN = {
         system_store(NOWHERE, "def get_distribution(name): pass\n"), "none", ("certifi/__init__.py: holds no certificate",)
     ),
     "certifi-system-store, and a bundle": Break(
-        system_store("{own}", "def get_distribution(name): pass\n"), "own", ("loaded 1 roots from certifi",)
+        system_store("{own}", "def get_distribution(name): pass\n"), "own", ("loaded 1 root from certifi",)
     ),
     "certifi-linux": Break(certifi_linux(NOWHERE), "certifi", (ALL_OF_CERTIFI,)),
     "certifi-linux, after us": Break(certifi_linux(NOWHERE, "zz.pth"), "certifi", (ALL_OF_CERTIFI,)),
-    "certifi-linux, and a bundle": Break(certifi_linux("{own}"), "own", ("loaded 1 roots from certifi",)),
+    "certifi-linux, and a bundle": Break(certifi_linux("{own}"), "own", ("loaded 1 root from certifi",)),
     # wrapt
     "wrapt missing": Break(gone("wrapt"), "chosen", (f"{WITHOUT_WRAPT}(ModuleNotFoundError: ", LOADED)),
     "wrapt half written": Break(half("wrapt/wrappers.py"), "chosen", (f"{WITHOUT_WRAPT}(", LOADED)),

@@ -86,7 +86,7 @@ def test_a_fallback(app: Path, ca_file: Path) -> None:
     found, said = run(app, {"FALLBACK_ROOTS_CAFILE": str(ca_file)})
     assert found == roots(ca_file.read_text())
     assert said.count("\n") == 1
-    assert "loaded 1 roots from cafile" in said
+    assert "loaded 1 root from cafile" in said
     assert f"SSL_CERT_FILE={app.parent}/share/certs.pem cannot be read" in said
 
 

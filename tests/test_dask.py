@@ -21,7 +21,7 @@ from test_zipapps import make_wheelhouse, shown
 
 pytestmark = pytest.mark.environments
 
-WARNING = "fallback-roots: Python's default CA load found no certificate; loaded 1 roots from cafile"
+WARNING = "fallback-roots: Python's default CA load found no certificate; loaded 1 root from cafile"
 FAILED = "CERTIFICATE_VERIFY_FAILED"
 
 # Prints what a worker's request comes to, before and after something is registered, and with a worker that joins later.

@@ -10,7 +10,7 @@ import pytest
 from support import NO_CAS, environment, python
 
 PROGRAM = "import ssl\nprint('<%d>' % len(ssl.create_default_context().get_ca_certs()))\n"
-WARNING = re.compile(r"fallback-roots: Python's default CA load found no certificate; loaded 1 roots from cafile[^\n]*\n")
+WARNING = re.compile(r"fallback-roots: Python's default CA load found no certificate; loaded 1 root from cafile[^\n]*\n")
 
 
 @pytest.fixture

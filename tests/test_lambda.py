@@ -189,7 +189,7 @@ def test_a_real_function(
     kind, body = runtime_api.outcome
     if armed:
         assert (kind, body) == ("response", "hello")
-        assert "loaded 1 roots from cafile" in done.stdout  # Lambda's log
+        assert "loaded 1 root from cafile" in done.stdout  # Lambda's log
     else:
         assert (kind, body["errorType"]) == ("error", "URLError")
         assert "CERTIFICATE_VERIFY_FAILED" in body["errorMessage"]

@@ -1210,7 +1210,7 @@ def test_a_whole_process(server: Server, ca_file: Path, cache: Path) -> None:
     for _ in range(2):
         done = python("-c", fetch, server.url, env=env)
         assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
-    assert f"loaded 1 roots from cafile ({ca_file}), lazily ({cache}/1-" in done.stderr
+    assert f"loaded 1 root from cafile ({ca_file}), lazily ({cache}/1-" in done.stderr
 
 
 def test_modes(world: World, cache: Path) -> None:

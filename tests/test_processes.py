@@ -31,7 +31,7 @@ def tell():
 def say():
     print(tell(), flush=True)
 """
-SAID = re.compile(r"(fallback-roots: Python's default CA load found no certificate; loaded 1 roots from cafile[^\n]*\n)*")
+SAID = re.compile(r"(fallback-roots: Python's default CA load found no certificate; loaded 1 root from cafile[^\n]*\n)*")
 START_METHODS = ("fork", "spawn", "forkserver")
 
 

@@ -239,7 +239,7 @@ def test_it_is_active_by_itself(app: Frozen, ca_file: Path) -> None:
     """Without CA certificates a default context has the fallback, and the one record is all that the application says more."""
     done = app.run("roots", env=settings(ca_file))
     assert json.loads(done.stdout) == checksum(ca_file)
-    assert done.stderr.startswith(f"{FOUND_NOTHING}loaded 1 roots from cafile ({ca_file}); ")
+    assert done.stderr.startswith(f"{FOUND_NOTHING}loaded 1 root from cafile ({ca_file}); ")
     assert done.stderr.count("\n") == 1
 
 
@@ -412,7 +412,7 @@ def test_a_config_file_in_the_bundle(frozen: Workshop) -> None:
     """A fallback-roots.toml that was added to the application is in effect, and says where the bundle beside it is."""
     done = frozen["by-name"].run(env=NO_CAS)
     assert done.stdout == "1\n", done.stderr
-    assert re.search(r"loaded 1 roots from cafile \(\S*/_MEI\w+/corp.pem\)", done.stderr)
+    assert re.search(r"loaded 1 root from cafile \(\S*/_MEI\w+/corp.pem\)", done.stderr)
 
 
 def test_armed_by_hand(frozen: Workshop, ca_file: Path) -> None:

@@ -21,7 +21,7 @@ from support import NO_CAS, environment, python
 
 pytestmark = pytest.mark.environments
 
-WARNING = "fallback-roots: Python's default CA load found no certificate; loaded 1 roots from cafile"
+WARNING = "fallback-roots: Python's default CA load found no certificate; loaded 1 root from cafile"
 FAILED = "CERTIFICATE_VERIFY_FAILED"
 
 # They tell what came of a request to URL, and in which process.

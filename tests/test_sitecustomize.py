@@ -41,7 +41,7 @@ def test_it_arms(flags: tuple[str, ...], target: Path, bare: Path, ca_file: Path
     out, err = run(bare, target, ca_file, *flags)
     assert out == "1 1"
     assert err.count("\n") == 1
-    assert err.startswith("fallback-roots: Python's default CA load found no certificate; loaded 1 roots from cafile")
+    assert err.startswith("fallback-roots: Python's default CA load found no certificate; loaded 1 root from cafile")
 
 
 def test_a_pth_on_pythonpath_is_not_read(target: Path, bare: Path, ca_file: Path) -> None:

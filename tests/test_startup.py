@@ -16,7 +16,7 @@ from support import NO_CAS, python
 
 OURS = "[finder for finder in sys.meta_path if type(finder).__module__ == 'fallback_roots.auto']"
 ROOTS = "len(ssl.create_default_context().get_ca_certs())"
-SAID = re.compile(r"(fallback-roots: Python's default CA load found no certificate; loaded 1 roots from cafile.*\n)?")
+SAID = re.compile(r"(fallback-roots: Python's default CA load found no certificate; loaded 1 root from cafile.*\n)?")
 
 
 @pytest.fixture

@@ -198,7 +198,8 @@ def _unkept(verdict: "_detect.Verdict") -> list[str]:
 
 def _sentence(outcome: Outcome, verdict: "_detect.Verdict", said_by: "list[str]") -> str:
     loaded = [
-        f"{'an unknown number of' if source.certificates is None else source.certificates} roots from {source.kind}"
+        f"{'an unknown number of' if source.certificates is None else source.certificates} "
+        f"root{'s' * (source.certificates != 1)} from {source.kind}"
         + (f" ({source.path})" if source.path else "")
         + (f", lazily ({source.directory})" if source.directory else "")
         for source in outcome.sources
