@@ -19,7 +19,7 @@ from support import NO_CAS, ROOT, environment, python
 
 DEPENDENCIES = ("certifi", "platformdirs", "wrapt", *(["tomli"] if sys.version_info < (3, 11) else []))
 LINE = "import fallback_roots.auto"
-WARNING = re.compile(r"fallback-roots: Python's default CA load found no certificate; loaded \d+ roots from [^\n]*\n")
+WARNING = re.compile(r"fallback-roots: Python's default CA load found no certificate; loaded \d+ roots? from [^\n]*\n")
 FAILED = "CERTIFICATE_VERIFY_FAILED"
 
 
