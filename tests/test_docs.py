@@ -21,6 +21,7 @@ import json
 import os
 import re
 import shlex
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from typing import NamedTuple
 
 import pytest
 from container import Container
-from support import ROOT
+from support import ROOT, environment
 
 PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md")] + sorted(
     (ROOT / "docs").glob("*.md")
@@ -249,14 +250,27 @@ def test_what_a_page_shows(page: Path, container: Container) -> None:
     assert wrong == [], "\n\n".join(wrong)
 
 
+def commands_of(test: str) -> str:
+    """The commands of the one block that names `test` in its mark."""
+    (block,) = [block for block in BLOCKS if block.of_mark("test").endswith(f"::{test}")]
+    return "".join(f"{line.removeprefix('$ ')}\n" for line in block.text.splitlines())
+
+
+def test_a_der_file_becomes_pem(ca_file: Path, tmp_path: Path) -> None:
+    """The line makes of a CA's DER file the PEM file that it was."""
+    (tmp_path / "corp.cer").write_bytes(ssl.PEM_cert_to_DER_cert(ca_file.read_text()))
+    (tmp_path / "python").symlink_to(sys.executable)
+    env = environment({"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    subprocess.run(["sh", "-ec", commands_of("test_a_der_file_becomes_pem")], cwd=tmp_path, env=env, check=True)
+    assert (tmp_path / "corp.pem").read_text() == ca_file.read_text()
+
+
 @slim
 def test_a_bundle_of_both(container: Container) -> None:
     """Where Python finds a bundle, one that has a company's CA besides is made as the page says, and verifies both."""
-    (block,) = [block for block in BLOCKS if block.of_mark("test").endswith("::test_a_bundle_of_both")]
-    commands = "".join(f"{line.removeprefix('$ ')}\n" for line in block.text.splitlines())
     _, healthy = KINDS["healthy"]
     ask = "for host in example.org intranet.example.com; do fetch https://$host 2>&1 | tail -n 1; done\n"
-    said = container.run(f"{healthy}{ask}{commands}{ask}").stdout.splitlines()
+    said = container.run(f"{healthy}{ask}{commands_of('test_a_bundle_of_both')}{ask}").stdout.splitlines()
     assert "unable to get local issuer certificate" in said.pop(1), said
     assert said == ["hello"] * 3
 
@@ -284,7 +298,7 @@ def shell(stage: "list[tuple[str, str]]", directory: Path, line: int) -> str:
     script, user = "set -e\nPATH=/usr/local/bin:/usr/bin:/bin\nrm /etc/ssl/corp.pem\n", ""
     for name, rest in stage:
         if name == "RUN":
-            script += f"{user} sh -ec {shlex.quote(rest)}\n"
+            script += f"{user} {shlex.join(json.loads(rest)) if rest.startswith('[') else f'sh -ec {shlex.quote(rest)}'}\n"
         elif name == "ENV":
             script += f"export {rest}\n"
         elif name == "USER":

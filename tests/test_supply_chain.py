@@ -3,13 +3,14 @@
 import importlib.metadata
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import make_venv
-from support import NO_CAS, NOWHERE, ROOT, environment, python
+from support import NO_CAS, NOWHERE, ROOT, environment, output, python
 
 PAGE = (ROOT / "docs" / "supply-chain.md").read_text(encoding="utf-8")
 
@@ -54,6 +55,17 @@ def test_the_commands_of_the_page(wheel: Path, tmp_path: Path) -> None:
     refused = run(script.splitlines()[-1].replace("install", "install --force-reinstall"))
     assert refused.returncode != 0
     assert "DO NOT MATCH THE HASHES" in refused.stderr
+
+
+def test_what_is_installed(wheel: Path, installed: Path, tmp_path: Path) -> None:
+    """The page's program says nothing of what the reviewed wheel installs, and names a file that is another one."""
+    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    shutil.copytree(installed.parent.parent, tmp_path / "venv", symlinks=True)
+    interpreter = tmp_path / "venv" / "bin" / installed.name
+    assert output("-c", program, wheel, executable=interpreter) == ""
+    (changed,) = (tmp_path / "venv").glob("lib/*/site-packages/fallback_roots/auto.py")
+    changed.write_text(changed.read_text() + "\n")
+    assert output("-c", program, wheel, executable=interpreter) == "differs: fallback_roots/auto.py"
 
 
 WATCHED = """

@@ -28,7 +28,7 @@ EXIT_CODES = {
         "config check: a fault",
         "config init: written, but the settings in effect have a fault",
         "cache build: no directory is there, and why",
-        "demo: a run did not what it should",
+        "demo: a run did not do what it should",
     ),
     2: ("wrong usage, or the command could not do its work, and says why",),
     3: ("doctor --strict: they have roots, but something needs attention",),
