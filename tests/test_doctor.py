@@ -16,6 +16,7 @@ from support import NO_CAS, ROOT, certifi_roots, python
 
 from fallback_roots import _cli, _detect, _places, _sources
 from fallback_roots._cli import _facts, _others, _report, _surroundings, doctor
+from fallback_roots._cli._judge import judge
 from fallback_roots._fallback import Outcome, Status
 from fallback_roots._settings import File, Settings
 
@@ -444,7 +445,7 @@ def facts(**changed: Any) -> _facts.Facts:
 def test_a_certifi_that_is_in_no_file() -> None:
     """A source without a path (zip, frozen) is named by its kind."""
     found = facts()
-    assert doctor.judge(found) == (
+    assert judge(found) == (
         True,
         "A default context has 9 roots, from certifi, because Python's own default load finds none.",
         (),
@@ -456,7 +457,7 @@ def test_a_certifi_that_is_in_no_file() -> None:
 def test_a_directory_that_cannot_be_listed() -> None:
     """A source whose certificates cannot be counted counts as one that has some."""
     found = facts(outcome=Outcome("loaded", (_sources.Source("capath", "/cas", None),)), roots=0)
-    assert doctor.judge(found).sentence.startswith("A default context has roots, from capath /cas, ")
+    assert judge(found).sentence.startswith("A default context has roots, from capath /cas, ")
     assert "  - capath, an unknown number of roots: /cas" in _report.render(found)
 
 
@@ -464,7 +465,7 @@ def test_a_broken_source_is_not_named_as_one_that_gave_roots() -> None:
     """Of several sources, only those that gave certificates are in the sentence."""
     broken = _sources.Source("cafile", "/ca.pem", 0, "/ca.pem: is broken")
     found = facts(outcome=Outcome("loaded", (broken, _sources.Source("certifi", None, 9)), ("/ca.pem: is broken",)))
-    assert "cafile" not in doctor.judge(found).sentence
+    assert "cafile" not in judge(found).sentence
     assert _report.render(found).count("      ! /ca.pem: is broken") == 1
 
 
@@ -472,14 +473,14 @@ def test_a_broken_source_is_not_named_as_one_that_gave_roots() -> None:
 def test_a_fallback_that_nobody_calls_is_no_roots(state: str) -> None:
     """What the fallback would load counts only where the hook is in ssl, and the report says so."""
     found = facts(status=Status(state, None, None, None))
-    assert not doctor.judge(found).has_roots
+    assert not judge(found).has_roots
     assert "Fallback (not used here)" in _report.render(found)
 
 
 def test_settings_that_cannot_be_read() -> None:
     """The report goes on without the settings, and names the problem once."""
     found = facts(outcome=Outcome("fault", problems=("OSError: no",)), roots=0)
-    assert doctor.judge(found).sentence.endswith("; OSError: no.")
+    assert judge(found).sentence.endswith("; OSError: no.")
     assert "Settings" not in _report.render(found)
     assert _report.render(found).count("  ! OSError: no") == 1
 
@@ -532,14 +533,14 @@ def test_expired_roots(kind: str, attention: tuple[str, ...]) -> None:
     """Expired roots need attention in a source that somebody chose, and not in the operating system's bundle."""
     source = _sources.Source(kind, "/ca.pem", 3)
     found = facts(outcome=Outcome("loaded", (source,)), wrong=(_surroundings.Roots(expired=2),))
-    assert doctor.judge(found).attention == attention
+    assert judge(found).attention == attention
 
 
 @pytest.mark.parametrize("code", ["disabled", "honored", "none", "broken", "fault"])
 def test_an_outcome_that_is_no_roots(code: str) -> None:
     """Whatever the fallback comes to, there is a sentence, and the same reason in the report."""
     found = facts(outcome=Outcome(code, problems=("p",)), roots=0)
-    assert not doctor.judge(found).has_roots
+    assert not judge(found).has_roots
     assert any(line.startswith("  would load nothing: ") for line in _report.render(found))
 
 

@@ -18,7 +18,7 @@ from conftest import no_sitecustomize
 from support import NO_CAS, ROOT, environment, python
 
 from fallback_roots._cli import _start_up as look
-from fallback_roots._cli import doctor
+from fallback_roots._cli import _suggestions
 
 HOME = str(Path(look.__file__).parent.parent.parent)  # of the package
 
@@ -152,7 +152,7 @@ def test_what_stands_in_the_way(name: str, tmp_path: Path, monkeypatch: pytest.M
     in_the_way = obstacle and obstacle.format(first=first / "sitecustomize.py", own=home / "sitecustomize.py")
     assert (absence.kind, absence.obstacle) == (kind, in_the_way)
     assert ("taken off since" in absence.reason) is there.imported
-    commands = [suggestion.command for suggestion in doctor._towards_a_hook(absence, "pip install")]
+    commands = [suggestion.command for suggestion in _suggestions._towards_a_hook(absence, "pip install")]
     if obstacle:
         assert [command.partition(" && ")[0] for command in commands] == ["mkdir -p hook"]
     else:

@@ -80,10 +80,10 @@ def gather(where: Target, seconds: float) -> Facts:
 
 
 def _mends() -> tuple[Suggestion, ...]:
-    from . import _facts, doctor
+    from . import _facts, _judge, _suggestions
 
     facts = _facts.gather()
-    return doctor.suggest(facts, doctor.judge(facts))
+    return _suggestions.suggest(facts, _judge.judge(facts))
 
 
 def _roots(context: ssl.SSLContext) -> Roots:
