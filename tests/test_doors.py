@@ -552,9 +552,59 @@ def test_a_second_load_adds_nothing_to_the_first(
     context.load_default_certs()
     assert (roots(context), layer.hook.verdict.code) == (count, "certificates")
     assert roots(layer.ssl.create_default_context()) > 1  # another context has the fallback
-    held = len(layer.hook.left)
-    del context
-    assert len(layer.hook.left) == held - (variable == "SSL_CERT_DIR")
+
+
+def test_what_a_load_has_left_is_not_kept_alive(layer: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead contexts are forgotten, and by no callback: what a signal's handler raises in one never reaches the program."""
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory))
+    for _ in range(200):
+        context = layer.ssl.create_default_context()
+    left = layer.hook.left
+    assert layer.hook.has_left(context)
+    assert len(left) < 40
+    assert {known.__callback__ for known in left.values()} == {None}
+    layer.hook.leave(object())  # of which there are no weak references
+    left[id(layer)] = next(known for known in left.values() if known() is None)
+    assert not layer.hook.has_left(layer)
+
+
+def test_a_second_load_after_one_of_duplicates(layer: Copy, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first default load found was in the context already; that its file is gone now makes it no empty one."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(ca_file)
+    for path in (str(ca_file), NO_CAS["SSL_CERT_FILE"]):
+        monkeypatch.setenv("SSL_CERT_FILE", path)
+        context.load_default_certs()
+        assert (roots(context), layer.hook.verdict.code) == (1, "certificates")
+
+
+def test_a_second_load_for_another_purpose(layer: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load for clients that has met a directory has left it in the context, for servers, too."""
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory))
+    context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs(layer.ssl.Purpose.CLIENT_AUTH)
+    monkeypatch.setenv("SSL_CERT_DIR", NO_CAS["SSL_CERT_DIR"])
+    context.load_default_certs()
+    assert (roots(context), layer.hook.verdict.code) == (0, "certificates")
+    fresh = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    fresh.load_default_certs(layer.ssl.Purpose.CLIENT_AUTH)  # that has met nothing
+    fresh.load_default_certs()
+    assert (roots(fresh) > 0, layer.hook.verdict.code) == (True, "empty")
+
+
+@pytest.mark.parametrize("thing", [None, object()], ids=["None", "an object"])
+def test_an_environment_that_is_no_mapping(
+    thing: object, layer: Copy, hashed_directory: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is loaded, and nothing said."""
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed_directory))
+    context = layer.ssl.SSLContext(layer.ssl.PROTOCOL_TLS_CLIENT)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", thing)
+        context.load_default_certs()
+    assert (roots(context), layer.hook.verdict.code) == (0, "environment")
+    assert capfd.readouterr().err == ""
 
 
 # ---------------------------------------------------------------- preloaded contexts

@@ -262,6 +262,16 @@ def test_settings_are_read_once(copied: Copy) -> None:
     assert read.call_count == 1
 
 
+def test_settings_read_while_the_user_changes_are_not_kept(copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is root again by then has not made root's what a user has said."""
+    ids = iter([(0, 1000), (0, 1000), (0, 0), (0, 0), (0, 0), (0, 0)])
+    monkeypatch.setattr(_fallback, "_ids", lambda: next(ids))
+    copied.ssl.create_default_context()
+    assert copied.hook.settings is None
+    copied.ssl.create_default_context()
+    assert (copied.hook.settings is not None, copied.hook.reader) == (True, (0, 0))
+
+
 def test_settings_with_a_fault_are_read_again(copied: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
     """While they have a fault, somebody may mend them."""
     monkeypatch.setenv("FALLBACK_ROOTS_CAFIL", "ca.pem")

@@ -875,6 +875,14 @@ def test_a_bundle_of_the_systems_that_cannot_be_read(
     assert held(context) == set()
 
 
+@pytest.mark.parametrize("target", [NOWHERE, f"{__file__}/ca.pem"], ids=["nowhere", "through a file"])
+def test_a_directory_of_the_systems_with_a_dangling_link(target: str, system: Path) -> None:
+    """It is there for all that, and what else it holds is the system's."""
+    (system / "1").mkdir()
+    (system / "1" / "11111111.0").symlink_to(target)
+    assert list(_system.places()) == [(str(system / "1"), False)]
+
+
 @pytest.mark.parametrize("what", ["too large", "a FIFO"])
 def test_a_bundle_of_the_systems_that_may_hold_anything(what: str, system: Path, world: World) -> None:
     """It is not passed over, either."""

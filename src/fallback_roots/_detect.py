@@ -7,7 +7,7 @@ of the context, the environment and the disk. What must not: anything that chang
 import _ssl
 import os
 
-from . import _watch
+from . import _is_the_programs, _watch
 from ._places import DEVICE, NOTHING, places
 
 TYPE_CHECKING = False
@@ -108,11 +108,25 @@ def _foreign(site: "Site", context: "Any", foreign_load: bool) -> "str | None":
 def _unsure(named: "tuple[str, str | None] | None") -> "str | None":
     if named is not None and named != _watch.variables():
         return "the variables that name certificates have changed while the default load ran"
-    if os.environ is not _watch.ENVIRON and any(os.environ.get(name) != _watch.ENVIRON.get(name) for name in VARIABLES):
+    if getattr(os, "environ", None) is not _watch.ENVIRON and _are_others():
         return "os.environ has been replaced, and with it the variables that name certificates"
     if (os.stat, os.scandir) != _watch.LOOKS:
         return "os.stat or os.scandir has been replaced, and OpenSSL looks at the disk by neither"
     return None
+
+
+def _are_others() -> bool:
+    try:
+        return any(os.environ.get(name) != _watch.ENVIRON.get(name) for name in VARIABLES)
+    except Exception as error:  # what stands there is no mapping
+        if _is_the_programs(error):
+            raise
+        return True
+
+
+def lasts(verdict: Verdict) -> bool:
+    """Whether a load of that `verdict` may have given the context something, which a later load must not take for nothing."""
+    return verdict.code in ("certificates", "environment") or any(place.state != NOTHING for place in verdict.places)
 
 
 # Last, so that a file that was cut short has none of it.
@@ -145,7 +159,7 @@ def facts(
         server=protocol == _ssl.PROTOCOL_TLS_SERVER,
         foreign=foreign,
         # A share that is not mounted any more, a bundle that is being replaced: it is somebody's choice still.
-        earlier=bool(before and site.hook.found) or id(context) in site.hook.left,
+        earlier=bool(before and site.hook.found) or site.hook.has_left(context),
         unsure=_unsure(named),  # asked last: until now a variable may have changed
         preloaded_default=fresh,
         places=found,

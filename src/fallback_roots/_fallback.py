@@ -116,9 +116,11 @@ def _provide(site: "Site", context: Any) -> Outcome:
     if settings is None:
         from . import _settings
 
+        reader = _ids()
         settings = _settings.read()
-        if not settings.problems:  # else somebody may mend them, and what was of the moment passes
-            hook.settings, hook.reader = settings, _ids()
+        # Else somebody may mend them, what was of the moment passes, or a thread has changed who has read them.
+        if not settings.problems and reader == _ids():
+            hook.settings, hook.reader = settings, reader
     outcome = choose(context, settings)
     if outcome.code == "loaded":
         _patch_once(site)

@@ -74,5 +74,5 @@ def _look_into(path: str) -> None:
             if _places.HASHED_NAME.match(entry.name):
                 try:
                     os.close(os.open(entry.path, _files.FLAGS))
-                except FileNotFoundError:  # a dangling link
+                except (FileNotFoundError, NotADirectoryError):  # a link that leads nowhere
                     pass

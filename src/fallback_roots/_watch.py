@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .auto import Finder
 
 DOORS = ("load_default_certs", "create_default_context")
-LASTING = ("directory", "device", "file", "environment")  # verdicts that a later load of the same context does not undo
 ALIAS = "_create_default_https_context"  # urllib's; programs ask whether it is ssl.create_default_context (PEP 476)
 LOADS = ("function", "compiled_function", "StandIn", "Wrapper")  # in Python, compiled by Nuitka, ours
 BUILT_IN: "Any" = type(str.join)  # a method written in C
@@ -151,6 +150,7 @@ class Hook:
 
     __slots__ = (
         "__weakref__",
+        "_crowd",
         "_locks",
         "_sites",
         "found",
@@ -173,7 +173,8 @@ class Hook:
         self.verdict: Verdict | int | None = None  # on the last default load; a number: so many certificates were found
         self.healthy: tuple[Any, int] | None = None  # the state of a file that gave certificates, and how many
         self.found = False  # has any default load found certificates?
-        self.left: dict[int, ref[Any]] = {}  # contexts whose default load met something that shows in no count, by their id
+        self.left: dict[int, ref[Any]] = {}  # contexts whose default load may have given them something, by their id
+        self._crowd = 16  # so many of these, and the dead are removed
         self.said: dict[str, object] = {}  # what has been recorded: once for each process and reason
         # The rest is for `_fallback`.
         self._locks: dict[str, Any] = {}
@@ -205,6 +206,26 @@ class Hook:
     def add(self, site: "Site") -> None:
         """Know of one more."""
         self._sites = list(map(ref, [*self.sites, site]))
+
+    def leave(self, context: "Any") -> None:
+        """Remember that `context` may have something that shows in no count.
+
+        No callback removes a dead one: what a signal's handler raises in a callback is printed, and lost on the program.
+        """
+        if len(self.left) >= self._crowd:
+            for key, known in list(self.left.items()):
+                if known() is None and self.left.get(key) is known:
+                    self.left.pop(key, None)
+            self._crowd = 2 * len(self.left) + 16
+        try:
+            self.left[id(context)] = ref(context)
+        except TypeError:  # a class without weak references is none of ssl's, and never gets the fallback
+            pass
+
+    def has_left(self, context: "Any") -> bool:
+        """Whether `context` is one of these."""
+        known = self.left.get(id(context))
+        return known is not None and known() is context
 
     @property
     def lock(self) -> "Any":
@@ -335,9 +356,8 @@ class Site:
             purpose = args[0] if args else kwargs.get("purpose")
             hook.verdict = verdict = _detect.judge(_detect.facts(self, context, before, purpose, foreign_load, named))
             if verdict.code != "empty":
-                if verdict.code in LASTING:
-                    key, left = id(context), hook.left
-                    left[key] = ref(context, lambda _: left.pop(key, None))
+                if _detect.lasts(verdict):
+                    hook.leave(context)
                 return
             if "typing" in hook.half_imported:  # which `_fallback` imports; it sees to the rest
                 raise ImportError("another thread was importing typing when this process was forked")
