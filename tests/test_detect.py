@@ -250,3 +250,9 @@ def test_what_is_asked_changes_nothing(copied: Copy) -> None:
     before = dict(os.environ), set(sys.modules), context.cert_store_stats(), dict(vars(context))
     judge(_detect.facts(copied.site, context, 1, foreign_load=True))
     assert (dict(os.environ), set(sys.modules), context.cert_store_stats(), dict(vars(context))) == before
+
+
+@pytest.mark.parametrize(("code", "lasting"), [("certificates", True), ("environment", True), ("purpose", False)])
+def test_what_lasts_without_a_place(code: str, lasting: bool) -> None:
+    """Windows' stores are no place that is looked at: what was found to be there already lasts, and no other purpose does."""
+    assert _detect.lasts(_detect.Verdict(code, "")) is lasting
