@@ -480,14 +480,14 @@ def test_certifi_that_was_asked_for(
 def test_the_level_of_a_record(problems: tuple[str, ...], level: str, copied: Copy, caplog: pytest.LogCaptureFixture) -> None:
     """Where nobody has set a variable of OpenSSL's, a record is a WARNING if something is wrong, and else none."""
     with caplog.at_level(logging.DEBUG):
-        _fallback._tell(copied.site, _fallback.Outcome("loaded", problems=problems), _detect.Verdict("empty", "nothing there"))
+        _say.tell(copied.site, _fallback.Outcome("loaded", problems=problems), _detect.Verdict("empty", "nothing there"))
     assert [record.levelname for record in caplog.records] == [level]
 
 
 def test_roots_that_are_in_no_file() -> None:
     """Of a source that has no path none is told."""
     outcome = _fallback.Outcome("loaded", (_sources.Source("certifi", None, 3),))
-    sentence = _fallback._sentence(outcome, _detect.Verdict("empty", "nothing there"), [])
+    sentence = _say._sentence(outcome, _detect.Verdict("empty", "nothing there"), [])
     assert sentence == f"{NOTHING_FOUND}loaded 3 roots from certifi"
 
 

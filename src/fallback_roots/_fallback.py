@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0  # seconds, for a thread inside an import, which others may be waiting for
 LONG_PATIENCE = 30.0  # for any other: the one that loads may be in a signal's handler that waits for this one
-EXPECTED = {"cafile": "a PEM bundle", "capath": "a hashed directory, as openssl rehash makes it", "certifi": "its roots"}
 
 
 class Outcome(NamedTuple):
@@ -71,7 +70,7 @@ def provide(site: "Site", context: Any, verdict: "_detect.Verdict") -> None:
     else:
         with lock:
             outcome = site.hook.outcome = _provide_once(site, context)
-    _tell(site, outcome, verdict)  # without the lock: a handler may wait for a thread that needs it
+    _say.tell(site, outcome, verdict)  # without the lock: a handler may wait for a thread that needs it
 
 
 def _is_importing() -> bool:
@@ -138,34 +137,14 @@ def _ids() -> "tuple[int, int]":
     return (os.getuid(), os.geteuid()) if hasattr(os, "getuid") else (0, 0)
 
 
-def _tell(site: "Site", outcome: Outcome, verdict: "_detect.Verdict") -> None:
-    """Make the record; a handler may make a default context of its own (logging's HTTPHandler), which has the fallback."""
-    said, settings = site.hook.said, site.hook.settings
-    if outcome.code == "disabled":
-        return
-    origins = settings.origins if settings is not None else {}
-    broken = {source.kind: origins.get(source.kind, "default") for source in outcome.sources if source.problem}
-    said_by = [
-        f"{kind} is set by {origin} (expected {EXPECTED[kind]})" for kind, origin in broken.items() if origin != "default"
-    ]
-    sentence = _sentence(outcome, verdict, said_by)
-    if outcome.problems or _unkept(verdict):
-        # Where something failed to import, or may never be imported, logging might be next.
-        _say.warning(said, sentence, may_import=outcome.code != "fault")
-    else:
-        _say.info(said, sentence)
-
-
 def choose(context: Any, settings: "Settings") -> Outcome:
     """Load into `context` what `settings` choose; no fault of theirs is raised."""
     if settings.values["disable"]:
         return Outcome("disabled")
     if settings.problems:
         return Outcome("fault", problems=settings.problems)
-    if settings.values["honor_ssl_env"]:
-        variables = _ssl.get_default_verify_paths()[::2]
-        if any(variable in _watch.ENVIRON for variable in variables):
-            return Outcome("honored")
+    if settings.values["honor_ssl_env"] and any(variable in _watch.ENVIRON for variable in _detect.VARIABLES):
+        return Outcome("honored")
     from . import _sources
 
     sources = _sources.load(context, settings)
@@ -191,30 +170,6 @@ def _patch_once(site: "Site") -> None:
                 return  # our hook for PyInstaller leaves it out
             problem = f"wrapt failed, and is done without ({type(fault).__name__}: {fault})"
             _say.warning(hook.said, f"fallback-roots: {problem}", may_import=False)
-
-
-def _unkept(verdict: "_detect.Verdict") -> list[str]:
-    """What is wrong with the variables by which somebody meant to name roots."""
-    return [f"{place.origin}={place.path} {place.why}" for place in verdict.places if place.origin != "compiled-in"]
-
-
-def _sentence(outcome: Outcome, verdict: "_detect.Verdict", said_by: "list[str]") -> str:
-    loaded = [
-        f"{'an unknown number of' if source.certificates is None else source.certificates} "
-        f"root{'s' * (source.certificates != 1)} from {source.kind}"
-        + (f" ({source.path})" if source.path else "")
-        + (f", lazily ({source.directory})" if source.directory else "")
-        for source in outcome.sources
-        if source.certificates != 0
-    ]
-    notes = dict.fromkeys(source.note for source in outcome.sources if source.note)
-    parts = _unkept(verdict) + said_by + list(outcome.problems) + list(notes)
-    if outcome.code == "honored":
-        parts.append("honor_ssl_env is set")
-    if outcome.code == "none":
-        parts.append("certifi = false, and no other source is set")
-    result = "loaded " + " and ".join(loaded) if loaded else "no roots loaded"
-    return f"fallback-roots: Python's default CA load found no certificate; {result}" + "".join(f"; {part}" for part in parts)
 
 
 def _needed(names: "Iterable[str]") -> list[str]:

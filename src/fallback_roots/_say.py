@@ -1,6 +1,7 @@
 """Tier 3: records of the logger ``fallback_roots``; imports logging, and that only when somebody may hear it.
 
-What lives here: one record for each process and reason, and how it reaches a program that has not set up logging.
+What lives here: one record for each process and reason, what it says of a fallback, and how it reaches a program that has not
+set up logging.
 """
 
 import os
@@ -12,6 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
+
+    from ._detect import Verdict
+    from ._fallback import Outcome
+    from ._watch import Site
+
+EXPECTED = {"cafile": "a PEM bundle", "capath": "a hashed directory, as openssl rehash makes it", "certifi": "its roots"}
 
 
 def info(said: "dict[str, object]", message: str) -> None:
@@ -90,3 +97,45 @@ def _write(message: str) -> bool:
         if _is_the_programs(error):
             raise
     return True
+
+
+def tell(site: "Site", outcome: "Outcome", verdict: "Verdict") -> None:
+    """Make the record; a handler may make a default context of its own (logging's HTTPHandler), which has the fallback."""
+    said, settings = site.hook.said, site.hook.settings
+    if outcome.code == "disabled":
+        return
+    origins = settings.origins if settings is not None else {}
+    broken = {source.kind: origins.get(source.kind, "default") for source in outcome.sources if source.problem}
+    said_by = [
+        f"{kind} is set by {origin} (expected {EXPECTED[kind]})" for kind, origin in broken.items() if origin != "default"
+    ]
+    sentence = _sentence(outcome, verdict, said_by)
+    if outcome.problems or _unkept(verdict):
+        # Where something failed to import, or may never be imported, logging might be next.
+        warning(said, sentence, may_import=outcome.code != "fault")
+    else:
+        info(said, sentence)
+
+
+def _unkept(verdict: "Verdict") -> list[str]:
+    """What is wrong with the variables by which somebody meant to name roots."""
+    return [f"{place.origin}={place.path} {place.why}" for place in verdict.places if place.origin != "compiled-in"]
+
+
+def _sentence(outcome: "Outcome", verdict: "Verdict", said_by: "list[str]") -> str:
+    loaded = [
+        f"{'an unknown number of' if source.certificates is None else source.certificates} "
+        f"root{'s' * (source.certificates != 1)} from {source.kind}"
+        + (f" ({source.path})" if source.path else "")
+        + (f", lazily ({source.directory})" if source.directory else "")
+        for source in outcome.sources
+        if source.certificates != 0
+    ]
+    notes = dict.fromkeys(source.note for source in outcome.sources if source.note)
+    parts = _unkept(verdict) + said_by + list(outcome.problems) + list(notes)
+    if outcome.code == "honored":
+        parts.append("honor_ssl_env is set")
+    if outcome.code == "none":
+        parts.append("certifi = false, and no other source is set")
+    result = "loaded " + " and ".join(loaded) if loaded else "no roots loaded"
+    return f"fallback-roots: Python's default CA load found no certificate; {result}" + "".join(f"; {part}" for part in parts)
